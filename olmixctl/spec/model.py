@@ -1,0 +1,231 @@
+"""What a mix file declares, as frozen data. Loading and checking live in `load`; here is only shape and meaning.
+
+Domains arrive flat: a leaf's id is the path of names (`web/science`). Bounds on a group of domains are constraints.
+Fields marked *metadata* never cause a run and never enter the semantic digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+__all__ = [
+    "BudgetSpec",
+    "ChangeSpec",
+    "ConstraintSpec",
+    "DeclaredSpec",
+    "DomainSpec",
+    "EvalSpec",
+    "ExecutorSpec",
+    "GuardrailSpec",
+    "MixSpec",
+    "ObjectiveSpec",
+    "ProxySpec",
+    "SwarmSpec",
+    "TargetSpec",
+]
+
+ReuseStrategy = Literal["auto", "full", "partial", "none"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetSpec:
+    """The training run the mix is for: `tokens` is R, `max_repetition` is k."""
+
+    tokens: int
+    max_repetition: float = 4.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeclaredSpec:
+    """Identity of a domain that this machine need not be able to read: a revision and its counts."""
+
+    tokens: int
+    documents: int | None
+    revision: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DomainSpec:
+    """A leaf: a domain with files.
+
+    Attributes:
+        id: path of names, `web/science`.
+        paths: paths, globs or fsspec URLs; relative ones start at the workspace root.
+        min: least share of the mix.
+        max: greatest share of the mix.
+        tags: labels that evals and constraints may name (`tag:code`).
+        protected: removal needs `--allow-remove ID`.
+        declared: identity by declared revision, or None when the data is read.
+        dtype: element type of raw `.bin` token files (`uint16`, `uint32`); None for text and `.npy`.
+        description: metadata.
+        owner: metadata.
+    """
+
+    id: str
+    paths: tuple[str, ...]
+    min: float = 0.0
+    max: float = 1.0
+    tags: tuple[str, ...] = ()
+    protected: bool = False
+    declared: DeclaredSpec | None = None
+    dtype: str | None = None
+    description: str = ""
+    owner: str = ""
+
+    @property
+    def source(self) -> str:
+        """The top-level name: the source this topic belongs to."""
+        return self.id.split("/", 1)[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeSpec:
+    """A declaration of intent: `move` (one domain, new id), `partition` or `merge`."""
+
+    kind: Literal["move", "partition", "merge"]
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvalSpec:
+    """A metric, in bits per byte: either files (`paths`) or held-out documents of domains (`heldout`).
+
+    Attributes:
+        name: the metric's name.
+        paths: files of {"context","continuation"} or {"text"} lines, or `.txt`; empty for held-out evals.
+        heldout: ids of the domains whose held-out documents are scored; empty for file evals.
+        fraction: share of documents kept out of training; None for file evals.
+        max_tokens: at most this many tokens are scored, taken in the order of the documents' digests.
+        family: group of metrics, for worst-case objectives.
+        weight: weight in the objective.
+        description: metadata.
+    """
+
+    name: str
+    paths: tuple[str, ...] = ()
+    heldout: tuple[str, ...] = ()
+    fraction: float | None = None
+    max_tokens: int = 1_000_000
+    family: str = ""
+    weight: float = 1.0
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GuardrailSpec:
+    """`metric` may not get worse than the reference mix's by more than `max_regression` (bits per byte)."""
+
+    metric: str
+    max_regression: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectiveSpec:
+    """Weighted mean of the metrics plus `kl` · KL(mix ‖ reference)."""
+
+    kl: float = 0.05
+    reference: Literal["natural", "uniform"] | Mapping[str, float] = "natural"
+    guardrails: tuple[GuardrailSpec, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConstraintSpec:
+    """`min` ≤ Σ share over `domains` ≤ `max`; `domains` are leaf ids, globs already resolved."""
+
+    name: str
+    domains: tuple[str, ...]
+    min: float = 0.0
+    max: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProxySpec:
+    """The proxy runs.
+
+    Attributes:
+        model: preset name (`olmixctl/spec/presets.py`).
+        tokens: training tokens of one run (`5x` in the file is 5 · 20 · non-embedding parameters).
+        sequence_length: tokens per sequence.
+        batch_size: sequences per step.
+        seed: initialisation and data order; the same for the whole swarm (common random numbers).
+        repeats: runs per mixture, with seeds seed, seed + 1, …
+    """
+
+    model: str
+    tokens: int
+    sequence_length: int = 1024
+    batch_size: int = 64
+    seed: int = 0
+    repeats: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SwarmSpec:
+    """How many mixtures, and the seed they are drawn with: K = runs_per_coordinate · (d + 1)."""
+
+    runs_per_coordinate: Fraction = Fraction(3)
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutorSpec:
+    """Where runs are trained (metadata: never causes a run).
+
+    Attributes:
+        kind: `local`, or `fake` (a known response surface, for tests and dry runs).
+        device: `auto`, `cpu` or `cuda`.
+        precision: `auto`, `float32` or `bf16`.
+        parallelism: runs at once; None chooses from the machine.
+        threads: CPU threads a run; None chooses from the machine.
+    """
+
+    kind: Literal["local", "fake"] = "local"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    parallelism: int | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetSpec:
+    """What one apply may spend (metadata: gates, never causes a run); None is no limit."""
+
+    max_runs: int | None = None
+    max_gpu_hours: float | None = None
+    gpu_hour_price: float | None = None
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MixSpec:
+    """A whole mix file, checked.
+
+    `domains` are sorted by id, `evals` by name, `constraints` by name: the order in the file carries no meaning.
+    """
+
+    name: str
+    target: TargetSpec
+    domains: tuple[DomainSpec, ...]
+    evals: tuple[EvalSpec, ...]
+    proxy: ProxySpec
+    tokenizer: str = "bytes"
+    changes: tuple[ChangeSpec, ...] = ()
+    objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)
+    constraints: tuple[ConstraintSpec, ...] = ()
+    swarm: SwarmSpec = field(default_factory=SwarmSpec)
+    surrogate: str = "auto"
+    method: str = "olmix"
+    reuse: ReuseStrategy = "auto"
+    executor: ExecutorSpec = field(default_factory=ExecutorSpec)
+    budget: BudgetSpec = field(default_factory=BudgetSpec)
+    ledger: str | None = None
+    description: str = ""
+
+    @property
+    def domain_ids(self) -> tuple[str, ...]:
+        """Leaf ids, sorted."""
+        return tuple(domain.id for domain in self.domains)
