@@ -23,8 +23,8 @@ from typing import ClassVar
 __all__ = [
     "BlockedError",
     "CorpusError",
-    "InfeasibleError",
     "IncompleteError",
+    "InfeasibleError",
     "IntegrityError",
     "LeaseError",
     "MissingExtraError",
