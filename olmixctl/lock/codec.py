@@ -1,0 +1,257 @@
+"""Lock ⇄ text: pure, canonical, exact. `parse(dump(lock)) == lock`, and the bytes of `dump` are a function of the lock.
+
+The last line, `integrity`, is the SHA-256 of all bytes above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from olmixctl.errors import IntegrityError, Place, StaleError
+from olmixctl.fingerprint import canonical_json, sha256_hex
+from olmixctl.lock.emit import emit
+from olmixctl.lock.model import (
+    LOCK_VERSION,
+    ActiveBound,
+    CrossValidation,
+    Excluded,
+    Lock,
+    LockedBlock,
+    LockedDomain,
+    LockedMetric,
+    LockedSolution,
+    LockedSurrogate,
+)
+from olmixctl.mixture import GRID, SHARE_UNITS, GridMixture
+
+__all__ = ["digest_of", "dump", "parse"]
+
+_INTEGRITY = "integrity: "
+
+
+def dump(lock: Lock) -> str:
+    """The canonical text of a lock, integrity line included."""
+    body = emit(_document(lock))
+    return f"{body}{_INTEGRITY}sha256:{sha256_hex(body)}\n"
+
+
+def digest_of(lock: Lock) -> str:
+    """`sha256:` of the lock's text: what a child lock names as its parent, and a plan as its base."""
+    return "sha256:" + sha256_hex(dump(lock))
+
+
+def parse(text: str, file: str = "lock") -> Lock:
+    """Read a lock and check that it is whole.
+
+    Raises:
+        IntegrityError: conflict markers, not YAML, edited by hand, fields missing.
+        StaleError: written by a newer major version.
+    """
+    _refuse_conflict(text, file)
+    document = _load(text, file)
+    version = document.get("lock_version")
+    if not isinstance(version, int) or version > LOCK_VERSION:
+        raise StaleError(
+            f"lock_version {version} is newer than this olmixctl reads ({LOCK_VERSION})",
+            place=Place(file),
+            remedy="upgrade olmixctl",
+        )
+    _check_integrity(text, file)
+    try:
+        lock = _lock(document)
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise IntegrityError(
+            f"the lock is malformed ({type(error).__name__}: {error})", place=Place(file), remedy=_RESTORE
+        ) from error
+    if dump(lock) != text:
+        # The digest fits but the text is not ours: keys this version does not know must not be dropped silently.
+        raise IntegrityError("the lock is not in canonical form", place=Place(file), remedy=_RESTORE)
+    return lock
+
+
+_RESTORE = "restore it from Git (`git checkout -- FILE`), or remove it and run `olmixctl apply` to write a new one"
+
+
+def _refuse_conflict(text: str, file: str) -> None:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ")):
+            raise IntegrityError(
+                "the lock holds merge conflict markers",
+                place=Place(file, number),
+                remedy="keep one side (`git checkout --ours FILE`), keep all run files, and run `olmixctl apply`",
+            )
+
+
+def _load(text: str, file: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        document = yaml.load(text, Loader=_exact_loader())  # noqa: S506  (a subclass of the safe loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        raise IntegrityError("the lock is not readable YAML", place=place, remedy=_RESTORE) from error
+    if not isinstance(document, dict):
+        raise IntegrityError("the lock is not a mapping", place=Place(file), remedy=_RESTORE)
+    return document
+
+
+def _exact_loader() -> Any:  # noqa: ANN401  (the class depends on how PyYAML was built)
+    """The safe loader, C where there is one, with fixed-point numbers read as exact decimals."""
+    import yaml
+
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader: Any = type("ExactLoader", (base,), {})
+    loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal(node.value))
+    return loader
+
+
+def _check_integrity(text: str, file: str) -> None:
+    body, marker, stated = text.rpartition(_INTEGRITY)
+    if not marker or stated != f"sha256:{sha256_hex(body)}\n":
+        raise IntegrityError(
+            "the lock was edited by hand: its integrity line does not match its content",
+            place=Place(file, body.count("\n") + 1 if marker else None),
+            remedy=f"{_RESTORE}; to change the mix, edit the mix file and apply",
+        )
+
+
+def _fixed(value: Decimal | None, places: int) -> Decimal | None:
+    return None if value is None else value.quantize(Decimal(1).scaleb(-places))
+
+
+def _share(units: int) -> Decimal:
+    return (Decimal(units) / SHARE_UNITS).quantize(Decimal(1).scaleb(-12))
+
+
+def _document(lock: Lock) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "lock_version": LOCK_VERSION,
+        "name": lock.name,
+        "lineage": lock.lineage,
+        "serial": lock.serial,
+        "parent": lock.parent,
+        "tool": {"name": "olmixctl", "version": lock.tool_version},
+        "spec": {"semantic": lock.spec_semantic, "full": lock.spec_full},
+        # Canonical JSON in one string a section: exact, compact, and never touched by YAML's number rules.
+        "inputs": {section: canonical_json(value) for section, value in sorted(lock.inputs.items())},
+        "evals": dict(sorted(lock.evals.items())),
+        "weights": {d: (Decimal(p) / GRID).quantize(Decimal("0.000001")) for d, p in lock.weights.items()},
+        "domains": {d: _domain(record) for d, record in sorted(lock.domains.items())},
+    }
+    if lock.blocks:
+        document["blocks"] = {
+            name: {
+                "mass": (Decimal(b.mass) / GRID).quantize(Decimal("0.000001")),
+                "members": b.members,
+                "from_serial": b.from_serial,
+            }
+            for name, b in sorted(lock.blocks.items())
+        }
+    document["evidence"] = {
+        "runs": sorted(lock.evidence),
+        "root": lock.evidence_root,
+        "excluded": [{"run": e.run, "reason": e.reason} for e in sorted(lock.excluded, key=lambda e: e.run)],
+    }
+    if lock.surrogate is not None:
+        document["surrogate"] = _surrogate(lock.surrogate)
+    document["solution"] = _solution(lock.solution)
+    if lock.predicted:
+        document["predicted"] = {
+            name: {
+                "natural": _fixed(m.natural, 6),
+                "previous": _fixed(m.previous, 6),
+                "this": _fixed(m.this, 6),
+            }
+            for name, m in sorted(lock.predicted.items())
+        }
+    return document
+
+
+def _domain(record: LockedDomain) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "fingerprint": record.fingerprint,
+        "content": record.content,
+        "tokens": record.tokens,
+        "documents": record.documents,
+        "repetition": _fixed(record.repetition, 6),
+    }
+    if record.block is not None:
+        value |= {"block": record.block, "share": _share(record.share or 0)}
+    return value | {"changed_in": record.changed_in, "protected": record.protected}
+
+
+def _surrogate(record: LockedSurrogate) -> dict[str, Any]:
+    value: dict[str, Any] = {"family": record.family, "digest": record.digest, "runs": record.runs}
+    if record.cv is not None:
+        value["cv"] = {"spearman": _fixed(record.cv.spearman, 6), "rmse": _fixed(record.cv.rmse, 6)}
+    return value
+
+
+def _solution(record: LockedSolution) -> dict[str, Any]:
+    return {
+        "solver": record.solver,
+        "status": record.status,
+        "objective": _fixed(record.objective, 9),
+        "objective_at_rounded": _fixed(record.objective_at_rounded, 9),
+        "residuals": {name: _fixed(value, 12) for name, value in sorted(record.residuals.items())},
+        "active": [
+            {"constraint": a.constraint, "multiplier": _fixed(a.multiplier, 9)}
+            for a in sorted(record.active, key=lambda a: a.constraint)
+        ],
+    }
+
+
+def _lock(document: Mapping[str, Any]) -> Lock:
+    import json
+
+    evidence = document["evidence"]
+    return Lock(
+        name=document["name"],
+        lineage=document["lineage"],
+        serial=document["serial"],
+        parent=document["parent"],
+        tool_version=document["tool"]["version"],
+        spec_semantic=document["spec"]["semantic"],
+        spec_full=document["spec"]["full"],
+        inputs={section: json.loads(text) for section, text in document["inputs"].items()},
+        evals=document["evals"],
+        weights=GridMixture({d: _units(w, GRID) for d, w in document["weights"].items()}),
+        domains={d: _read_domain(record) for d, record in document["domains"].items()},
+        blocks={n: _read_block(record) for n, record in document.get("blocks", {}).items()},
+        evidence=tuple(evidence["runs"]),
+        evidence_root=evidence["root"],
+        excluded=tuple(Excluded(**e) for e in evidence["excluded"]),
+        surrogate=_read_surrogate(document.get("surrogate")),
+        solution=_read_solution(document["solution"]),
+        predicted={n: LockedMetric(**m) for n, m in document.get("predicted", {}).items()},
+    )
+
+
+def _units(value: Decimal | int, scale: int) -> int:
+    units = Decimal(value) * scale
+    if units != int(units):
+        raise ValueError(f"{value} does not stand on its grid")
+    return int(units)
+
+
+def _read_domain(record: Mapping[str, Any]) -> LockedDomain:
+    share = record.get("share")
+    return LockedDomain(**{**record, "share": None if share is None else _units(share, SHARE_UNITS)})
+
+
+def _read_block(record: Mapping[str, Any]) -> LockedBlock:
+    return LockedBlock(**{**record, "mass": _units(record["mass"], GRID)})
+
+
+def _read_surrogate(record: Mapping[str, Any] | None) -> LockedSurrogate | None:
+    if record is None:
+        return None
+    cv = record.get("cv")
+    return LockedSurrogate(**{**record, "cv": CrossValidation(**cv) if cv else None})
+
+
+def _read_solution(record: Mapping[str, Any]) -> LockedSolution:
+    return LockedSolution(**{**record, "active": tuple(ActiveBound(**a) for a in record["active"])})

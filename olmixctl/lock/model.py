@@ -1,0 +1,185 @@
+"""The lock: what was decided last, and everything needed to check it, as frozen values. No I/O here.
+
+Numbers that people review are fixed-point decimals; weights are whole millionths and sum to exactly one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from olmixctl.mixture import Block, Coordinates, GridMixture
+
+__all__ = [
+    "LOCK_VERSION",
+    "ActiveBound",
+    "CrossValidation",
+    "Excluded",
+    "Lock",
+    "LockedBlock",
+    "LockedDomain",
+    "LockedMetric",
+    "LockedSolution",
+    "LockedSurrogate",
+]
+
+LOCK_VERSION = 1
+
+SolutionStatus = Literal["optimal", "kept", "projected"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedDomain:
+    """A domain as it was when the mix was decided.
+
+    Attributes:
+        fingerprint: `olx1:` digest of its files.
+        content: `olc1:` digest of its documents, whatever files they lie in.
+        tokens: N_j.
+        documents: number of documents; None when declared without.
+        repetition: epochs over it in the target run, weight · R / N_j.
+        changed_in: serial of the lock that last changed its weight or its data.
+        protected: removing it needs `--allow-remove`.
+        block: name of the block it is kept in, or None.
+        share: its share of the block, in units of 1e-12; None outside a block.
+    """
+
+    fingerprint: str
+    content: str
+    tokens: int
+    documents: int | None
+    repetition: Decimal
+    changed_in: int
+    protected: bool = False
+    block: str | None = None
+    share: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedBlock:
+    """Domains whose ratios are kept: `mass` in millionths, and the serial their ratios come from."""
+
+    mass: int
+    members: int
+    from_serial: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Excluded:
+    """A run that was trained but is not evidence, and why."""
+
+    run: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CrossValidation:
+    """How well the surrogate predicts runs it has not seen, on the objective."""
+
+    spearman: Decimal
+    rmse: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedSurrogate:
+    """The laws behind the mix: their family, the digest of their parameters, the number of runs they were fitted on."""
+
+    family: str
+    digest: str
+    runs: int
+    cv: CrossValidation | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActiveBound:
+    """A bound that holds the mix, with its multiplier: objective gained per unit of slack (≥ 0)."""
+
+    constraint: str
+    multiplier: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedSolution:
+    """How the weights were found.
+
+    Attributes:
+        status: `optimal` (solved), `kept` (kept ratios) or `projected` (kept ratios, moved on the bounds).
+        solver: name, or None when nothing was solved.
+        objective: at the solver's point.
+        objective_at_rounded: at the recorded weights.
+        residuals: primal, dual and gap of the optimality conditions.
+        active: bounds with non-zero multipliers, sorted by name.
+    """
+
+    status: SolutionStatus
+    solver: str | None = None
+    objective: Decimal | None = None
+    objective_at_rounded: Decimal | None = None
+    residuals: Mapping[str, Decimal] = field(default_factory=dict)
+    active: tuple[ActiveBound, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedMetric:
+    """Predicted bits per byte under the natural, the previous and this mix; None where the laws do not reach."""
+
+    natural: Decimal | None
+    previous: Decimal | None
+    this: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """A whole lockfile.
+
+    Attributes:
+        name: of the mix.
+        lineage: made with the first lock; locks of different lineage never mix.
+        serial: +1 a written change.
+        parent: digest of the lock this one was computed from, or None.
+        tool_version: olmixctl that wrote it.
+        spec_semantic: digest of what decides the mix.
+        spec_full: digest that also covers descriptions, owners and the like.
+        inputs: the canonical declared inputs behind `spec_semantic`, so that a diff can say what changed.
+        evals: metric → eval digest.
+        weights: the mix.
+        domains: id → record; the same ids as `weights`.
+        blocks: name → record.
+        evidence: keys of the runs the mix rests on, sorted.
+        evidence_root: digest over them.
+        excluded: runs trained but not used.
+        surrogate: the fitted laws, None when no runs stand behind the mix itself.
+        solution: how the weights were found.
+        predicted: metric → predictions.
+    """
+
+    name: str
+    lineage: str
+    serial: int
+    parent: str | None
+    tool_version: str
+    spec_semantic: str
+    spec_full: str
+    inputs: Mapping[str, Any]
+    evals: Mapping[str, str]
+    weights: GridMixture
+    domains: Mapping[str, LockedDomain]
+    blocks: Mapping[str, LockedBlock]
+    evidence: tuple[str, ...]
+    evidence_root: str
+    solution: LockedSolution
+    surrogate: LockedSurrogate | None = None
+    excluded: tuple[Excluded, ...] = ()
+    predicted: Mapping[str, LockedMetric] = field(default_factory=dict)
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """The coordinates this mix was solved in: its free domains and its blocks."""
+        members: dict[str, dict[str, int]] = {name: {} for name in self.blocks}
+        for domain_id, domain in self.domains.items():
+            if domain.block is not None:
+                members[domain.block][domain_id] = domain.share or 0
+        free = tuple(domain_id for domain_id, domain in self.domains.items() if domain.block is None)
+        return Coordinates(free, tuple(Block(name, shares) for name, shares in members.items()))
