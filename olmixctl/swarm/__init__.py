@@ -1,0 +1,8 @@
+"""Which mixtures to try: the swarm of proxy runs. numpy only; nothing here reads files or trains."""
+
+from __future__ import annotations
+
+from olmixctl.swarm.dirichlet import draw_swarm
+from olmixctl.swarm.model import SwarmProblem, swarm_size
+
+__all__ = ["SwarmProblem", "draw_swarm", "swarm_size"]

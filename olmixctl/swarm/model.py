@@ -1,0 +1,75 @@
+"""What a swarm is drawn for, and how large it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import MappingProxyType
+
+from olmixctl.mixture import Coordinates
+
+__all__ = ["SwarmProblem", "swarm_size"]
+
+
+def swarm_size(runs_per_coordinate: Fraction, coordinates: int) -> int:
+    """Runs for `coordinates` = d coordinates: ⌈runs_per_coordinate · (d + 1)⌉.
+
+    Source: Chen et al. 2026 (arXiv 2602.12237), whose error curves flatten at three runs per coordinate.
+
+    Raises:
+        ValueError: either argument is not positive.
+    """
+    if runs_per_coordinate <= 0 or coordinates <= 0:
+        raise ValueError(f"a swarm needs positive sizes, not {runs_per_coordinate} runs for {coordinates} coordinates")
+    return math.ceil(runs_per_coordinate * (coordinates + 1))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SwarmProblem:
+    """The mixtures wanted, in coordinate space: a block is one coordinate and is never touched inside.
+
+    Attributes:
+        coordinates: the directions in which mixtures differ.
+        prior: coordinate → weight of the reference mix (collapsed); the draws are centred on it. Coordinates without
+            a positive prior are never sampled.
+        count: K, how many mixtures.
+        seed: from the spec.
+        limits: coordinate → greatest weight the proxy's own data allows; absent is no limit. The target's budget does
+            not belong here: constraining the swarm costs accuracy, constraining the solve does not.
+    """
+
+    coordinates: Coordinates
+    prior: Mapping[str, float]
+    count: int
+    seed: int
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = sorted({*self.prior, *self.limits} - set(self.coordinates.names))
+        if unknown:
+            raise ValueError(f"prior or limits name {unknown[0]!r}, which is no coordinate")
+        if self.count < 1:
+            raise ValueError(f"a swarm has at least one mixture, not {self.count}")
+        values = [*self.prior.values(), *self.limits.values()]
+        if any(not math.isfinite(v) or v < 0 for v in values):
+            raise ValueError("prior and limits must be finite and not negative")
+        if not any(self.prior.values()):
+            raise ValueError("the prior gives no coordinate any weight")
+        object.__setattr__(self, "prior", MappingProxyType(dict(sorted(self.prior.items()))))
+        object.__setattr__(self, "limits", MappingProxyType(dict(sorted(self.limits.items()))))
+
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """Source → its coordinates: the two levels of the draw.
+
+        The source of a free domain is the first name of its id; a block is a source of its own. A source with one
+        coordinate has no topics and is drawn at the source level alone.
+        """
+        blocks = {block.name for block in self.coordinates.blocks}
+        groups: dict[str, list[str]] = {}
+        for name in self.coordinates.names:
+            # A NUL keeps a block called `web` apart from the source of `web/health`.
+            source = f"\0{name}" if name in blocks else name.split("/", 1)[0]
+            groups.setdefault(source, []).append(name)
+        return {source: tuple(members) for source, members in sorted(groups.items())}
