@@ -1,0 +1,135 @@
+"""Gates and remarks on a plan: budget, protection, and what the recorded runs say about the proxy itself. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from olmixctl.ledger.model import RunRecord
+from olmixctl.lock.model import Lock
+from olmixctl.plan.changes import ChangeSet
+from olmixctl.plan.model import Check, Cost, Observed
+from olmixctl.plan.reuse import Route
+
+__all__ = ["budget_checks", "context_checks", "protection_checks", "reliability_check"]
+
+RELIABILITY_BAR = 0.9
+"""Seed-to-seed correlation of the average metric below which a swarm measures seeds rather than mixtures."""
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+def budget_checks(observed: Observed, cost: Cost, max_runs: int | None) -> Iterator[Check]:
+    """Limits of the mix file and of the command line; the smaller one rules."""
+    budget = observed.spec.budget
+    limits = [limit for limit in (budget.max_runs, max_runs) if limit is not None]
+    if limits and cost.runs > min(limits):
+        yield Check(
+            level="block",
+            name="max-runs",
+            message=f"{cost.runs} runs are needed, {min(limits)} are allowed",
+            remedy="raise budget.max_runs (or --max-runs), or lower swarm.runs_per_coordinate",
+        )
+    if budget.max_gpu_hours is not None and cost.device_seconds is not None:
+        hours = cost.device_seconds[1] / _SECONDS_PER_HOUR
+        if hours > budget.max_gpu_hours:
+            yield Check(
+                level="block",
+                name="max-gpu-hours",
+                message=f"about {hours:.2f} device-hours are needed, {budget.max_gpu_hours:g} are allowed",
+                remedy="raise budget.max_gpu_hours, or use fewer or smaller runs",
+            )
+    if budget.max_gpu_hours is not None and cost.device_seconds is None and cost.runs:
+        yield Check(
+            level="warn",
+            name="uncalibrated",
+            message="budget.max_gpu_hours cannot be checked: no recorded run of this model says how long one takes",
+        )
+
+
+def protection_checks(lock: Lock | None, changes: ChangeSet | None, allow_remove: frozenset[str]) -> Iterator[Check]:
+    """Protected domains leave only with an explicit word."""
+    if lock is None or changes is None:
+        return
+    for domain_id in changes.removed:
+        if lock.domains[domain_id].protected and domain_id not in allow_remove:
+            yield Check(
+                level="block",
+                name="protected",
+                message=f"{domain_id} is protected and would be removed",
+                remedy=f"put it back, or pass --allow-remove {domain_id}",
+            )
+
+
+def context_checks(observed: Observed, route: Route, changes: ChangeSet | None) -> Iterator[Check]:
+    """What a reader of the plan should know before trusting it."""
+    spec = observed.spec
+    slack = spec.target.max_repetition * sum(s.tokens for s in observed.states.values()) / spec.target.tokens
+    if slack < 1:
+        return  # infeasible, reported with its conflicting bounds
+    if slack < 4:
+        yield Check(
+            level="note",
+            name="caps-decide",
+            message=f"all data at {spec.target.max_repetition:g}× repetition is only {slack:.1f}× the target run: "
+            "caps, rather than measurements, decide much of this mix",
+        )
+    if changes and changes.evals_added and route.coordinates.blocks:
+        yield Check(
+            level="note",
+            name="kept-under-old-metrics",
+            message=f"the kept ratios were chosen without {', '.join(changes.evals_added)}",
+            remedy="--reuse none estimates every share under the new metrics",
+        )
+
+
+def reliability_check(
+    records: Iterable[RunRecord], setting: str, metric_weights: Mapping[str, float]
+) -> Iterator[Check]:
+    """Warn when replicates say that the proxy's budget is too small to tell mixtures apart, and name one that would do.
+
+    Replicates are runs of one mixture that differ in their seed. With noise variance v within mixtures and total
+    variance t of the average metric, reliability is 1 − v/t; noise falls as 1/tokens, so reliability ρ needs
+    (v/(t−v)) · ρ/(1−ρ) times the tokens.
+
+    Args:
+        records: runs of the ledger.
+        setting: the `RunInputs.setting` that counts.
+        metric_weights: eval digest → weight in the average.
+    """
+    groups: dict[object, list[float]] = defaultdict(list)
+    tokens = 0
+    for record in records:
+        if record.inputs.setting == setting and record.status == "done":
+            metrics = record.metrics_by_eval()
+            groups[record.inputs.parts].append(sum(w * metrics[ev] for ev, w in metric_weights.items()))
+            tokens = record.inputs.tokens
+    replicated = [values for values in groups.values() if len(values) > 1]
+    if len(replicated) < 2 or len(groups) < 3:
+        return
+    noise = statistics.fmean(statistics.variance(values) for values in replicated)
+    total = statistics.variance([values[0] for values in groups.values()])
+    signal = max(total - noise, 0.0)
+    reliability = signal / total if total else 0.0
+    if reliability >= RELIABILITY_BAR:
+        return
+    factor = noise / signal * RELIABILITY_BAR / (1 - RELIABILITY_BAR) if signal else math.inf
+    wanted = (
+        f"about {_tokens(tokens * factor)} tokens a run would do" if factor < 1000 else "no budget near it would do"
+    )
+    yield Check(
+        level="warn",
+        name="reliability",
+        message=f"replicates say this proxy cannot tell these mixtures apart: reliability {reliability:.2f}, "
+        f"{RELIABILITY_BAR:.2f} is wanted; {wanted}",
+        remedy="raise proxy.tokens, or proxy.repeats",
+    )
+
+
+def _tokens(count: float) -> str:
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= size:
+            return f"{math.ceil(count / size * 10) / 10:g}{unit}"
+    return str(math.ceil(count))

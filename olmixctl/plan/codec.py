@@ -1,0 +1,125 @@
+"""Plan ⇄ JSON, and what makes a saved plan stale. The file binds: apply may run less than it says, never more or other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from olmixctl.errors import StaleError
+from olmixctl.mixture import GRID
+from olmixctl.plan.model import Cost, Plan
+
+__all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json"]
+
+PLAN_VERSION = 1
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON (schema: `schemas/plan.schema.json`)."""
+    observed = plan.observed
+    return {
+        "plan_version": PLAN_VERSION,
+        "name": observed.spec.name,
+        "base": {"digest": plan.base.digest, "lineage": plan.base.lineage, "serial": plan.base.serial},
+        "spec": {"semantic": observed.semantic, "full": observed.full},
+        "domains": {
+            d: {
+                "fingerprint": s.fingerprint,
+                "content": s.content,
+                "tokens": s.tokens,
+                "documents": s.documents,
+                "natural": round(observed.natural[d], 6),
+            }
+            for d, s in sorted(observed.states.items())
+        },
+        "evals": dict(sorted(observed.evals.items())),
+        "trainer": observed.trainer,
+        "changes": [
+            {
+                "category": c.category,
+                "subject": c.subject,
+                "action": c.action,
+                "reason": c.reason,
+                "before": c.before,
+                "after": c.after,
+            }
+            for c in plan.changes
+        ],
+        "kind": plan.kind,
+        "reason": plan.reason,
+        "has_changes": plan.has_changes,
+        "complete": plan.complete,
+        "coordinates": {
+            "free": list(plan.coordinates.free),
+            "blocks": {b.name: dict(b.shares) for b in plan.coordinates.blocks},
+            "kept_from": plan.kept_from,
+        },
+        "runs": [
+            {
+                "key": run.key,
+                "seed": run.inputs.seed,
+                "recorded": run.recorded,
+                "point": {name: points / GRID for name, points in run.point.items()},
+            }
+            for run in plan.runs
+        ],
+        "extra_evidence": list(plan.extra_evidence),
+        "cost": _cost(plan.cost),
+        "counterfactual": _cost(plan.counterfactual),
+        "checks": [{"level": c.level, "name": c.name, "message": c.message, "remedy": c.remedy} for c in plan.checks],
+    }
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    p10, p50, p90 = cost.device_seconds or (None, None, None)
+    return {
+        "runs": cost.runs,
+        "flops": cost.flops,
+        "device_seconds": {"p10": p10, "p50": p50, "p90": p90},
+        "calibrated_on_runs": cost.calibration,
+        "money": cost.money,
+        "currency": cost.currency,
+    }
+
+
+def check_plan_file(saved: Mapping[str, Any], plan: Plan) -> None:
+    """Compare a saved plan with the plan of the present.
+
+    Raises:
+        StaleError: the present differs; the message names every difference at once.
+    """
+    if saved.get("plan_version") != PLAN_VERSION:
+        raise StaleError(
+            f"plan_version {saved.get('plan_version')!r} is not {PLAN_VERSION}", remedy="plan again with this olmixctl"
+        )
+    differences = list(_differences(saved, plan_as_json(plan)))
+    if differences:
+        raise StaleError(
+            "the plan is stale; since it was made:\n" + "\n".join(f"  - {line}" for line in differences),
+            remedy="plan again, and review what changed",
+        )
+
+
+def _differences(saved: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
+    if saved["name"] != fresh["name"]:
+        yield f"it is a plan of mix {saved['name']}, this is {fresh['name']}"
+    if saved["base"]["lineage"] != fresh["base"]["lineage"]:
+        yield "the lock has another lineage"
+    elif saved["base"] != fresh["base"]:
+        yield f"the lock moved from serial {saved['base']['serial']} to {fresh['base']['serial']}"
+    if saved["spec"]["semantic"] != fresh["spec"]["semantic"]:
+        yield "the mix file changed in what it asks for"
+    for domain_id in sorted(set(saved["domains"]) | set(fresh["domains"])):
+        before, after = saved["domains"].get(domain_id), fresh["domains"].get(domain_id)
+        if before is None or after is None:
+            yield f"domain {domain_id} {'appeared' if before is None else 'is gone'}"
+        elif before["content"] != after["content"]:
+            yield f"domain {domain_id}: its documents changed ({before['tokens']:,} → {after['tokens']:,} tokens)"
+    if saved["evals"] != fresh["evals"]:
+        yield "the evals changed in what they score"
+    if saved["trainer"] != fresh["trainer"]:
+        yield f"the trainer changed from {saved['trainer']} to {fresh['trainer']}"
+    allowed = {run["key"] for run in saved["runs"] if not run["recorded"]}
+    wanted = {run["key"] for run in fresh["runs"] if not run["recorded"]}
+    if wanted - allowed:
+        yield f"{len(wanted - allowed)} runs are needed that the plan did not list"

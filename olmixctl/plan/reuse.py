@@ -1,0 +1,165 @@
+"""What is kept and what is estimated anew: from a set of changes to the coordinates of the next search.
+
+Full reuse (arXiv 2602.12237, §4): the unaffected domains become one virtual domain whose inner ratios are frozen; the
+search runs over it and the affected domains. A removal alone needs no runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from olmixctl.errors import UsageError
+from olmixctl.lock.model import Lock
+from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates
+from olmixctl.plan.changes import ChangeSet
+from olmixctl.plan.model import Observed, RouteKind
+
+__all__ = ["BLOCK_NAME", "Route", "choose_route", "kept_shares"]
+
+BLOCK_NAME = "reused"
+
+_INCOMPARABLE = "recorded runs do not answer for the new proxy or metrics"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """How the next mix is found.
+
+    Attributes:
+        kind: see `Plan.kind`.
+        coordinates: the directions of the search.
+        reason: why, in one sentence.
+        kept_from: serial whose ratios the block keeps, or None.
+    """
+
+    kind: RouteKind
+    coordinates: Coordinates
+    reason: str
+    kept_from: int | None = None
+
+
+def choose_route(observed: Observed, lock: Lock | None, changes: ChangeSet | None, reuse: str) -> Route:
+    """The cheapest route that answers every change.
+
+    Raises:
+        UsageError: `reuse` is not a strategy this version has.
+    """
+    if reuse not in ("auto", "full", "none"):
+        raise UsageError(
+            f"reuse strategy {reuse!r} is not in this version", remedy="use auto, full or none (auto is full)"
+        )
+    everything = Coordinates(tuple(observed.states))
+    if lock is None or changes is None:
+        return Route(kind="train", coordinates=everything, reason="there is no lock yet")
+    if reuse == "none":
+        return _recompute(observed, lock, changes, everything)
+    if changes.affected:
+        return _collapse(lock, changes, everything)
+    if changes.removed and not _incomparable(changes):
+        return _keep_all(lock, changes, "only removals: the other ratios stand and are renormalised")
+    if changes.removed:
+        return Route(kind="train", coordinates=everything, reason=_INCOMPARABLE)
+    return _same_domains(observed, lock, changes, reuse, everything)
+
+
+def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates) -> Route:
+    settled = not changes.affected and not changes.removed and not lock.blocks and lock.evidence
+    if settled:
+        return _same_domains(observed, lock, changes, "none", everything)
+    return Route(kind="train", coordinates=everything, reason="reuse is none: every share is estimated anew")
+
+
+def _collapse(lock: Lock, changes: ChangeSet, everything: Coordinates) -> Route:
+    shares = kept_shares(lock, changes.kept)
+    if len(shares) < 2 or not any(shares.values()):
+        return Route(kind="train", coordinates=everything, reason="no two unaffected domains: nothing to keep")
+    count = f"{len(shares)} unaffected domains keep their ratios as one virtual domain"
+    return Route(
+        kind="train",
+        coordinates=Coordinates(changes.affected, (Block(BLOCK_NAME, shares),)),
+        reason=f"{count}; {len(changes.affected)} estimated",
+        kept_from=lock.serial,
+    )
+
+
+def _keep_all(lock: Lock, changes: ChangeSet, reason: str) -> Route:
+    shares = kept_shares(lock, changes.kept)
+    if not any(shares.values()):
+        everything = Coordinates(tuple(changes.kept))
+        return Route(kind="train", coordinates=everything, reason="what is left had no weight: nothing to keep")
+    coordinates = Coordinates((), (Block(BLOCK_NAME, shares),))
+    return Route(kind="rescale", coordinates=coordinates, reason=reason, kept_from=lock.serial)
+
+
+def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str, everything: Coordinates) -> Route:
+    """No domain came or went. What was measured decides whether recorded evidence answers the change."""
+    renamed = _renamed(lock.coordinates, changes.kept)
+    from_serial = next((block.from_serial for block in lock.blocks.values()), None)
+    if _incomparable(changes):
+        coordinates = renamed if reuse == "full" and lock.evidence else everything
+        return Route(
+            kind="train",
+            coordinates=coordinates,
+            reason=_INCOMPARABLE,
+            kept_from=from_serial if coordinates.blocks else None,
+        )
+    moved = any(new != old for new, old in changes.kept.items())
+    resharded = any(observed.states[n].fingerprint != lock.domains[o].fingerprint for n, o in changes.kept.items())
+    if (
+        not changes.sections
+        and not moved
+        and not resharded
+        and not changes.evals_changed
+        and _same_weights(observed, lock)
+    ):
+        return Route(kind="none", coordinates=renamed, reason="the lock is of this spec and this data")
+    if not lock.evidence:
+        if {"objective", "surrogate", "method", "swarm"} & set(changes.sections):
+            return Route(kind="train", coordinates=everything, reason="no evidence stands behind the kept ratios")
+        return _keep_all(lock, changes, "the kept ratios are put under the new bounds")
+    if "swarm" in changes.sections:
+        return Route(kind="train", coordinates=renamed, reason="the swarm has other mixtures", kept_from=from_serial)
+    return Route(
+        kind="resolve", coordinates=renamed, reason="recorded evidence answers every change", kept_from=from_serial
+    )
+
+
+def _incomparable(changes: ChangeSet) -> bool:
+    """No recorded run measured what is asked for now."""
+    return bool(changes.evals_added or {"proxy", "tokenizer"} & set(changes.sections))
+
+
+def _same_weights(observed: Observed, lock: Lock) -> bool:
+    """Metric weights, families and the like: the declared part of the evals."""
+    return bool(observed.inputs.get("evals") == lock.inputs.get("evals"))
+
+
+def _renamed(coordinates: Coordinates, kept: Mapping[str, str]) -> Coordinates:
+    new_name = {old: new for new, old in kept.items()}
+    return Coordinates(
+        tuple(new_name[name] for name in coordinates.free),
+        tuple(
+            Block(block.name, {new_name[member]: share for member, share in block.shares.items()})
+            for block in coordinates.blocks
+        ),
+    )
+
+
+def kept_shares(lock: Lock, kept: Mapping[str, str]) -> dict[str, int]:
+    """Shares of the kept domains in units of 1e-12: id now → share.
+
+    Members of the lock's block carry theirs verbatim, so kept ratios are identical to the last digit from lock to lock;
+    a domain that was free joins with its weight in the units of that block.
+
+    Args:
+        lock: the lock whose ratios are kept.
+        kept: id now → id in the lock.
+    """
+    old_block = next((block for block in lock.coordinates.blocks if lock.blocks[block.name].mass), None)
+    members = dict(old_block.shares) if old_block else {}
+    if not old_block or not any(members.get(old, 0) for old in kept.values()):
+        return {new: lock.weights[old] * (SHARE_UNITS // GRID) for new, old in kept.items()}
+    unit = Fraction(sum(members.values()), lock.blocks[old_block.name].mass)
+    return {new: members[old] if old in members else round(lock.weights[old] * unit) for new, old in kept.items()}

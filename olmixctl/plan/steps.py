@@ -1,0 +1,58 @@
+"""The steps of a plan: one closed list that `plan` prints and `apply` executes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from olmixctl.mixture import Coordinates
+from olmixctl.plan.model import Plan, PlannedRun
+
+__all__ = ["FitAndSolve", "KeepRatios", "Step", "TrainRuns", "WriteLock", "steps_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRuns:
+    """Train the missing runs; each is recorded the moment it ends."""
+
+    runs: tuple[PlannedRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FitAndSolve:
+    """Fit the laws on the evidence and solve for the mix over `coordinates`."""
+
+    coordinates: Coordinates
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRatios:
+    """Renormalise the kept ratios; where a bound breaks, move to the nearest mix that keeps it."""
+
+    coordinates: Coordinates
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLock:
+    """Write the lock, last and atomically."""
+
+    serial: int
+
+
+Step = TrainRuns | FitAndSolve | KeepRatios | WriteLock
+
+
+def steps_of(plan: Plan) -> tuple[Step, ...]:
+    """The steps of `plan`, in the order they are executed; none when nothing changed."""
+    write = WriteLock(plan.base.serial + 1)
+    match plan.kind:
+        case "none":
+            return ()
+        case "rescale":
+            return (KeepRatios(plan.coordinates), write)
+        case "resolve":
+            return (FitAndSolve(plan.coordinates, plan.extra_evidence), write)
+        case "train":
+            evidence = (*dict.fromkeys(run.key for run in plan.runs), *plan.extra_evidence)
+            training = (TrainRuns(plan.missing),) if plan.missing else ()
+            return (*training, FitAndSolve(plan.coordinates, evidence), write)
