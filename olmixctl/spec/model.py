@@ -224,6 +224,7 @@ class MixSpec:
     budget: BudgetSpec = field(default_factory=BudgetSpec)
     ledger: str | None = None
     description: str = ""
+    owner: str = ""
 
     @property
     def domain_ids(self) -> tuple[str, ...]:

@@ -1,0 +1,164 @@
+"""Can the bounds hold together? Plain arithmetic where they nest, which is nearly always; the general case is `solve/`.
+
+A family of sets is laminar when any two are disjoint or one holds the other: domains, groups and a constraint that
+cuts through none of them. On such a family the least and the greatest share of each set follow from its parts, from
+the inside out, exactly. Constraints that overlap without nesting are checked in one laminar family each.
+
+What is reported is irreducible: without any one of the bounds named, the others could hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from olmixctl.spec.model import MixSpec
+
+__all__ = ["Bound", "Conflict", "find_conflict", "spec_bounds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """`kind` (min or max) `value` on the summed share of `ids`.
+
+    Attributes:
+        name: the domain, group or constraint it belongs to.
+        field: its address in the mix file.
+    """
+
+    name: str
+    kind: Literal["min", "max"]
+    value: Fraction
+    ids: frozenset[str]
+    field: str
+
+    @property
+    def label(self) -> str:
+        """`min:code`, as locks and explanations name a bound."""
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Bounds that exclude each other: the share of `ids` would be at least `low` and at most `high` < `low`."""
+
+    bounds: tuple[Bound, ...]
+    low: Fraction
+    high: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    """What the parts of a set allow for it, and the bounds that say so."""
+
+    low: Fraction
+    high: Fraction
+    low_from: tuple[Bound, ...] = ()
+    high_from: tuple[Bound, ...] = ()
+
+
+_FREE = _Interval(Fraction(0), Fraction(1))
+
+
+def spec_bounds(spec: MixSpec) -> list[Bound]:
+    """Every bound of a mix that says something: a least share above 0, a greatest below 1."""
+    groups = {"/".join(i.split("/")[:n]) for i in spec.domain_ids for n in range(1, i.count("/") + 1)}
+    bounds: list[Bound] = []
+    for domain in spec.domains:
+        bounds += _pair(domain.id, domain.min, domain.max, (domain.id,), f"domains.{domain.id}")
+    for constraint in spec.constraints:
+        section = "domains" if constraint.name in groups else "constraints"
+        where = f"{section}.{constraint.name}"
+        bounds += _pair(constraint.name, constraint.min, constraint.max, constraint.domains, where)
+    return bounds
+
+
+def find_conflict(bounds: Sequence[Bound], ids: Iterable[str]) -> Conflict | None:
+    """An irreducible set of bounds that no mix over `ids` can hold, or None where nesting bounds show none."""
+    everything = frozenset(ids)
+    for family in _laminar_families(bounds, everything):
+        if (found := _conflict(family, everything)) is not None:
+            return _irreducible(found, everything)
+    return None
+
+
+def _pair(name: str, low: float, high: float, ids: Iterable[str], where: str) -> list[Bound]:
+    # By their decimal text: ten times 0.1 is 1, as whoever wrote it meant.
+    least, most, members = Fraction(str(low)), Fraction(str(high)), frozenset(ids)
+    bounds = [Bound(name, "min", least, members, f"{where}.min")] if least > 0 else []
+    return [*bounds, Bound(name, "max", most, members, f"{where}.max")] if most < 1 else bounds
+
+
+def _laminar_families(bounds: Sequence[Bound], everything: frozenset[str]) -> Iterable[list[Bound]]:
+    """Families of bounds on nesting sets that together hold every bound; one family when all sets nest."""
+    sets = list(dict.fromkeys(b.ids for b in bounds if 1 < len(b.ids) < len(everything)))
+    left = list(sets)
+    while True:
+        family: list[frozenset[str]] = []
+        for candidate in [*left[:1], *sets]:
+            if all(_nests(candidate, other) for other in family):
+                family.append(candidate)
+        chosen = set(family)
+        yield [b for b in bounds if b.ids in chosen or len(b.ids) in {1, len(everything)}]
+        left = [s for s in left if s not in chosen]
+        if not left:
+            return
+
+
+def _nests(one: frozenset[str], other: frozenset[str]) -> bool:
+    return one <= other or other <= one or one.isdisjoint(other)
+
+
+def _conflict(bounds: Sequence[Bound], everything: frozenset[str]) -> Conflict | None:
+    """The first set, from the inside out, whose least share exceeds its greatest; `bounds` are on nesting sets."""
+    by_set: dict[frozenset[str], list[Bound]] = {everything: []}
+    for bound in bounds:
+        by_set.setdefault(bound.ids, []).append(bound)
+    around: dict[str, frozenset[str]] = {id_: frozenset({id_}) for id_ in everything}
+    interval: dict[frozenset[str], _Interval] = {}
+    for ids in sorted(by_set, key=lambda s: (len(s), sorted(s))):
+        parts = [interval.get(part, _FREE) for part in sorted({around[i] for i in ids}, key=sorted) if part != ids]
+        interval[ids] = _tighten(_sum(parts) if parts else _FREE, by_set[ids])
+        around |= dict.fromkeys(ids, ids)
+        if (found := _crossed(interval[ids], whole=ids == everything)) is not None:
+            return found
+    return None
+
+
+def _sum(parts: Sequence[_Interval]) -> _Interval:
+    low = sum((p.low for p in parts), Fraction(0))
+    high = sum((p.high for p in parts), Fraction(0))
+    low_from = tuple(b for p in parts for b in p.low_from)
+    if high >= 1:
+        return _Interval(low, Fraction(1), low_from)
+    return _Interval(low, high, low_from, tuple(b for p in parts for b in p.high_from))
+
+
+def _tighten(interval: _Interval, bounds: Sequence[Bound]) -> _Interval:
+    for bound in bounds:
+        if bound.kind == "min" and bound.value > interval.low:
+            interval = _Interval(bound.value, interval.high, (bound,), interval.high_from)
+        if bound.kind == "max" and bound.value < interval.high:
+            interval = _Interval(interval.low, bound.value, interval.low_from, (bound,))
+    return interval
+
+
+def _crossed(interval: _Interval, *, whole: bool) -> Conflict | None:
+    if whole and interval.low <= interval.high < 1:
+        return Conflict(interval.high_from, Fraction(1), interval.high)
+    if interval.low > interval.high:
+        return Conflict((*interval.low_from, *interval.high_from), interval.low, interval.high)
+    return None
+
+
+def _irreducible(conflict: Conflict, everything: frozenset[str]) -> Conflict:
+    """Drop every bound that the conflict does not need, the least telling first."""
+    telling = sorted(conflict.bounds, key=lambda b: (b.value if b.kind == "min" else 1 - b.value, b.label))
+    for bound in telling:
+        if bound in conflict.bounds:
+            rest = [b for b in conflict.bounds if b is not bound]
+            conflict = _conflict(rest, everything) or conflict
+    ordered = tuple(sorted(conflict.bounds, key=lambda b: (b.name, b.kind)))
+    return Conflict(ordered, conflict.low, conflict.high)

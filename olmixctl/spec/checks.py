@@ -1,0 +1,133 @@
+"""What must hold between the sections of a mix. Pure: findings with addresses, no file in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+from olmixctl.spec.bounds import Conflict, find_conflict, spec_bounds
+from olmixctl.spec.build import Finding
+from olmixctl.spec.model import ChangeSpec, MixSpec
+from olmixctl.spec.schema import closest
+
+__all__ = ["RESERVED_IDS", "check_spec", "conflict_in_words", "conflicting_bounds"]
+
+RESERVED_IDS = frozenset({"reused"})
+"""Names of virtual domains, which a domain with files may not have."""
+
+
+def check_spec(spec: MixSpec) -> list[Finding]:
+    """Everything that is wrong with `spec` as a whole, apart from bounds that exclude each other."""
+    return [
+        *_check_domains(spec),
+        *_check_changes(spec),
+        *_check_evals(spec),
+        *_check_objective(spec),
+        *_check_constraints(spec),
+        *_check_proxy(spec),
+    ]
+
+
+def conflicting_bounds(spec: MixSpec) -> Conflict | None:
+    """An irreducible set of bounds that cannot hold together, by the arithmetic of `bounds`; None if there is none."""
+    return find_conflict(spec_bounds(spec), spec.domain_ids)
+
+
+def conflict_in_words(conflict: Conflict) -> str:
+    """What the bounds of a conflict say together."""
+    named = ", ".join(f"{b.name} {b.kind} {_decimal(b.value)}" for b in conflict.bounds)
+    if conflict.low == 1 and all(b.kind == "max" for b in conflict.bounds):
+        return f"these bounds exclude each other: {named}: all shares sum to at most {_decimal(conflict.high)}, not 1"
+    reach = f"at least {_decimal(conflict.low)} where at most {_decimal(conflict.high)} is left"
+    return f"these bounds exclude each other: {named}: {reach}"
+
+
+def _check_domains(spec: MixSpec) -> Iterator[Finding]:
+    for domain in spec.domains:
+        where = f"domains.{domain.id}"
+        if domain.id in RESERVED_IDS:
+            yield Finding(
+                where, f"{domain.id!r} is the name of the virtual domain of kept ratios", "choose another name"
+            )
+        raw = next((p for p in domain.paths if p.endswith(".bin")), None)
+        if raw and domain.dtype is None:
+            yield Finding(f"{where}.paths", f"{raw!r} are raw tokens of unknown type", "add `dtype: uint16` or uint32")
+
+
+def _check_changes(spec: MixSpec) -> Iterator[Finding]:
+    for index, change in enumerate(spec.changes):
+        yield from _check_change(change, f"changes[{index}].{change.kind}", spec.domain_ids)
+
+
+def _check_change(change: ChangeSpec, where: str, ids: tuple[str, ...]) -> Iterator[Finding]:
+    for target in change.targets:
+        if target not in ids:
+            yield Finding(
+                f"{where}.{'to' if change.kind == 'move' else 'into'}",
+                f"no domain has the id {target!r}",
+                _likely(target, ids),
+            )
+    for source in change.sources:
+        # A part may keep the name of the whole, and a whole that of a part; a domain that moved may not be there.
+        if source in ids and source not in change.targets:
+            yield Finding(f"{where}.from", f"{source!r} is still a domain", "remove the domain, or this change")
+    if change.kind == "move" and change.sources == change.targets:
+        yield Finding(where, "moves a domain to its own id", "remove this change")
+
+
+def _check_evals(spec: MixSpec) -> Iterator[Finding]:
+    declared = {d.id for d in spec.domains if d.declared is not None}
+    for item in spec.evals:
+        unread = sorted(declared.intersection(item.heldout))
+        if unread:
+            yield Finding(
+                f"evals.{item.name}.heldout",
+                f"{unread[0]!r} is declared, so its documents cannot be held out",
+                "hold out domains whose data is read, or name a file with `paths`",
+            )
+    if spec.evals and all(item.weight == 0 for item in spec.evals):
+        yield Finding("evals", "every eval has weight 0", "give at least one a weight above 0")
+
+
+def _check_objective(spec: MixSpec) -> Iterator[Finding]:
+    metrics = [item.name for item in spec.evals]
+    seen: set[str] = set()
+    for index, guardrail in enumerate(spec.objective.guardrails):
+        where = f"objective.guardrails[{index}].metric"
+        if guardrail.metric not in metrics:
+            yield Finding(where, f"no eval has the name {guardrail.metric!r}", _likely(guardrail.metric, metrics))
+        if guardrail.metric in seen:
+            yield Finding(where, f"{guardrail.metric!r} has a guardrail already", "keep one of them")
+        seen.add(guardrail.metric)
+
+
+def _check_constraints(spec: MixSpec) -> Iterator[Finding]:
+    groups = {"/".join(i.split("/")[:n]) for i in spec.domain_ids for n in range(1, i.count("/") + 1)}
+    taken = groups | set(spec.domain_ids)
+    bounded = [c.name for c in spec.constraints]
+    for name in sorted({n for n in bounded if n in taken}):
+        # A group's own bound carries the group's name and is the only one that may.
+        if name in spec.domain_ids or bounded.count(name) > 1:
+            yield Finding(f"constraints.{name}.name", f"{name!r} is the name of a domain", "choose another name")
+
+
+def _check_proxy(spec: MixSpec) -> Iterator[Finding]:
+    proxy = spec.proxy
+    step = proxy.sequence_length * proxy.batch_size
+    if proxy.tokens < step:
+        yield Finding(
+            "proxy.tokens",
+            f"{proxy.tokens} tokens are less than one step of {proxy.batch_size} × {proxy.sequence_length} = {step}",
+            "raise `tokens`, or lower `batch_size` or `sequence_length`",
+        )
+
+
+def _likely(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    if (likely := closest(name, names)) is not None:
+        return f"did you mean {likely!r}?"
+    return f"there is: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}"
+
+
+def _decimal(value: Fraction) -> str:
+    return f"{float(value):.9g}"

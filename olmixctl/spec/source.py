@@ -1,0 +1,262 @@
+"""The mix file as text: read, composed by a strict YAML reader, with the place of every value kept.
+
+Strict means that a value is what every YAML reader takes it for. YAML 1.1 reads `no` as false, `12:30` as 750 and
+`1e-05` as text, YAML 1.2 does not: such values are refused with what was read and what to write. So are duplicate
+keys, which YAML keeps silently, tags, and aliases: a value stands where it is used, so that an error has one place.
+
+A value's *address* is its path in words: `domains.web/health.max`, `evals[0].fraction`. Domains go by their id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from olmixctl.errors import Place, SpecError
+from olmixctl.spec.scalars import Misread, read_scalar
+
+__all__ = ["Path_", "Source", "address", "parse_source", "read_text"]
+
+Path_ = tuple[str | int, ...]
+"""Keys and list positions from the top of the file to a value."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed file.
+
+    Attributes:
+        file: its name, as messages show it.
+        text: its text, without a byte order mark.
+        data: plain values: mappings, lists, text, numbers, booleans, None.
+        values: address → (line, column) of the value; of its key where the value spans lines.
+        keys: address → (line, column) of the key.
+        problems: what was wrong, in the order of the file.
+        misread: addresses of the values that `problems` speak of; `data` holds their raw text.
+    """
+
+    file: str
+    text: str
+    data: Any = None
+    values: dict[str, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
+    problems: list[SpecError] = field(default_factory=list)
+    misread: set[str] = field(default_factory=set)
+
+    def place(self, where: str, *, key: bool = False) -> Place:
+        """The place of the value (or of its key) at an address; of what encloses it where it is not in the file."""
+        found, at = where, (self.keys if key else self.values).get(where)
+        while at is None and found:
+            found = re.sub(r"(\.[^.\[/]*|\[[0-9]+\]|/[^./\[]*|^[^.\[/]*)$", "", found)
+            at = self.values.get(found)
+        line, column = at or (1, 1)
+        return Place(self.file, line, column, where)
+
+    def problem(self, where: str, message: str, remedy: str, *, key: bool = False) -> SpecError:
+        """An error at the address `where`."""
+        return SpecError(message, place=self.place(where, key=key), remedy=remedy)
+
+
+def address(path: Path_) -> str:
+    """The address of a path of keys: `("domains", "web", "domains", "health", "max")` → `domains.web/health.max`."""
+    parts = list(path)
+    text = ""
+    if parts[:1] == ["domains"] and len(parts) > 1:
+        ids = [str(parts[1])]
+        parts = parts[2:]
+        while len(parts) > 1 and parts[0] == "domains":
+            ids.append(str(parts[1]))
+            parts = parts[2:]
+        text = "domains." + "/".join(ids)
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def read_text(path: Path) -> str:
+    """The text of a mix file, without a byte order mark.
+
+    Raises:
+        SpecError: there is no such file, it cannot be read, or it is not UTF-8.
+    """
+    place = Place(str(path))
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise SpecError("there is no such file", place=place, remedy="check the name, or run `olmixctl init`") from None
+    except IsADirectoryError:
+        raise SpecError("is a folder", place=place, remedy="name the mix file in it") from None
+    except OSError as error:
+        raise SpecError(f"cannot be read: {error.strerror}", place=place, remedy="check its permissions") from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        raise SpecError(
+            f"not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}",
+            place=Place(str(path), line, column),
+            remedy="save the file as UTF-8",
+        ) from None
+
+
+def parse_source(text: str, file: str) -> Source:
+    """The values of a mix file and where they stand; what YAML misreads is in `problems`.
+
+    Raises:
+        SpecError: it is not YAML at all, empty, or not a mapping.
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise _syntax_error(error, text, file) from None
+    if node is None:
+        raise SpecError("the file is empty", place=Place(file, 1, 1), remedy="run `olmixctl init` for a start")
+    if not isinstance(node, yaml.MappingNode):
+        raise SpecError(
+            f"found {_KINDS.get(type(node), 'a value')}, not a mapping",
+            place=Place(file, node.start_mark.line + 1, node.start_mark.column + 1),
+            remedy="start with `version: 1`; see `olmixctl init`",
+        )
+    source = Source(file, text)
+    data = _Walk(source).value(node, ())
+    # The dataclass is frozen so that nobody else does this.
+    object.__setattr__(source, "data", data)
+    return source
+
+
+_KINDS: Mapping[type, str] = {yaml.ScalarNode: "a single value", yaml.SequenceNode: "a list"}
+
+
+class _Walk:
+    """One pass over the nodes: plain data out, places and problems into the source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.seen: set[int] = set()
+
+    def value(self, node: yaml.Node, path: Path_) -> Any:  # noqa: ANN401  (any JSON value)
+        if id(node) in self.seen:
+            raise _alias_error(self.source)
+        if len(path) > _MAX_DEPTH:
+            raise self._at(node, path, f"nested deeper than {_MAX_DEPTH} levels", "flatten the domains")
+        self.seen.add(id(node))
+        self.source.values.setdefault(address(path), _mark(node))
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            self._no_tag(node, path, "tag:yaml.org,2002:seq")
+            return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)  # YAML has no fourth kind
+        return self.scalar(node, path)
+
+    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        self._no_tag(node, path, "tag:yaml.org,2002:map")
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self.key(key_node, path)
+            where = address((*path, key))
+            if key in result:
+                first = self.source.keys[where][0]
+                message = f"the key {key!r} stands twice; first on line {first}"
+                self.source.problems.append(self._at(key_node, (*path, key), message, "keep one of them"))
+                continue
+            self.source.keys[where] = _mark(key_node)
+            # A value over several lines is best found by its key.
+            at = _mark(value_node if isinstance(value_node, yaml.ScalarNode) else key_node)
+            self.source.values.setdefault(where, at)
+            result[key] = self.value(value_node, (*path, key))
+        return result
+
+    def key(self, node: yaml.Node, path: Path_) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self._at(node, path, "a key must be a single word", "write `key: value`")
+        if node.tag == "tag:yaml.org,2002:merge":
+            raise self._at(node, path, "merge keys (`<<`) are not read", "write the values out where they are used")
+        raw = str(node.value)
+        read = read_scalar(raw, node.tag, plain=not node.style)
+        if not isinstance(read, str):
+            meaning = read.meaning if isinstance(read, Misread) else _JSON.get(type(read), "not text")
+            where = (*path, raw)
+            remedy = f'quote it: "{raw}"' if raw else "give it a name"
+            message = f"YAML reads the key `{raw}` as {meaning}"
+            self.source.problems.append(self._at(node, where, message, remedy))
+            self.source.misread.add(address(where))
+        return raw
+
+    def scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:  # noqa: ANN401
+        raw = str(node.value)
+        read = read_scalar(raw, node.tag, plain=not node.style)
+        if not isinstance(read, Misread):
+            return read
+        self.source.problems.append(self._at(node, path, f"YAML 1.1 reads `{raw}` as {read.meaning}", read.remedy))
+        self.source.misread.add(address(path))
+        return raw
+
+    def _no_tag(self, node: yaml.Node, path: Path_, expected: str) -> None:
+        if node.tag != expected:
+            raise self._at(node, path, f"the tag `{node.tag}` is not read", "leave the tag out")
+
+    def _at(self, node: yaml.Node, path: Path_, message: str, remedy: str) -> SpecError:
+        line, column = _mark(node)
+        return SpecError(message, place=Place(self.source.file, line, column, address(path)), remedy=remedy)
+
+
+_JSON: Mapping[type, str] = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
+
+
+def _mark(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _alias_error(source: Source) -> SpecError:
+    # Nodes do not say that they are aliases; the tokens do.
+    aliases = (t for t in yaml.scan(source.text, Loader=_Loader) if isinstance(t, yaml.AliasToken))
+    mark = next(aliases).start_mark
+    return SpecError(
+        "aliases (`*name`) are not read",
+        place=Place(source.file, mark.line + 1, mark.column + 1),
+        remedy="write the value out: in a mix file every value stands where it is used",
+    )
+
+
+def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> SpecError:
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        place = Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        return SpecError(f"the character U+{code:04X} may not stand in YAML", place=place, remedy="delete it")
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    found = getattr(error, "problem", None) or "cannot be read"
+    shown = text.splitlines()[line - 1] if line <= len(text.splitlines()) else ""
+    message, remedy = _explain_syntax(found, shown, column)
+    return SpecError(message, place=Place(file, line, column), remedy=remedy)
+
+
+def _explain_syntax(found: str, line: str, column: int) -> tuple[str, str]:
+    """What libyaml found, in words, and what to write."""
+    if "\t" in line[: column + 1]:
+        return "a tab where YAML takes only spaces", "indent with spaces"
+    if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
+        return "a conflict marker of Git", "settle the conflict and remove the markers"
+    if "alias" in found or "anchor" in found:
+        return "a plain value may not start with `*` or `&`", 'quote it, as in "*.txt"'
+    if "cannot start any token" in found:
+        return f"a plain value may not start with `{line[column - 1 : column]}`", "quote the value"
+    if "mapping values are not allowed" in found:
+        return (
+            "a second `: ` on this line, or wrong indentation",
+            "quote the value, or align it with its siblings",
+        )
+    if "document" in found:
+        return "a second document, or text after the end of the mapping", "keep one mapping a file, aligned at the left"
+    return f"not valid YAML: {found}", "check indentation, brackets and quotes here and on the line above"
