@@ -1,0 +1,3 @@
+"""Where runs are trained."""
+
+from __future__ import annotations

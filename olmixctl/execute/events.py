@@ -1,0 +1,75 @@
+"""What apply says while it works: a closed union, rendered by the command line, ignored by libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+__all__ = [
+    "ApplyEvent",
+    "DataPreparing",
+    "OnEvent",
+    "RunFinished",
+    "RunProgress",
+    "Solving",
+    "TrainingStarted",
+    "silent",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DataPreparing:
+    """Reading data: `done` of `total` steps of `what`."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStarted:
+    """Training begins: `missing` runs to train, `recorded` already in the ledger."""
+
+    missing: int
+    recorded: int
+    parallelism: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """A run in flight; loss in nats per token."""
+
+    key: str
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    eta_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A run ended and is recorded; `done` of `total` of this apply."""
+
+    key: str
+    status: str
+    metrics: Mapping[str, float]
+    wall_seconds: float
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Solving:
+    """Fitting and solving on `runs` runs."""
+
+    runs: int
+
+
+ApplyEvent = DataPreparing | TrainingStarted | RunProgress | RunFinished | Solving
+OnEvent = Callable[[ApplyEvent], None]
+
+
+def silent(event: ApplyEvent) -> None:
+    """Says nothing."""

@@ -1,0 +1,161 @@
+"""Training on this machine: a pool of worker processes, each trains run after run.
+
+Workers are spawned, not forked: CUDA and OpenMP do not survive a fork. On a CPU every worker has its share of the
+cores; small proxies are faster side by side on one thread each than one after the other on all.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from olmixctl.errors import IncompleteError
+from olmixctl.execute.events import OnEvent, RunFinished, RunProgress, TrainingStarted
+from olmixctl.execute.protocol import Outcome, Record, TrainingData
+from olmixctl.execute.worker import WorkerSetting, start_worker, train_run
+from olmixctl.plan.model import PlannedRun
+from olmixctl.proxy.config import TRAINER_VERSION, TrainerOptions, require_torch
+from olmixctl.spec.model import ExecutorSpec
+
+__all__ = ["LocalExecutor", "cores"]
+
+_LOOK_SECONDS = 0.2
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LocalExecutor:
+    """Trains on this machine's cores or its GPU.
+
+    Args:
+        spec: device, precision, threads and parallelism as declared.
+        checkpoints: folder for the state of interrupted runs.
+        parallelism: runs at once, instead of the declared number.
+    """
+
+    trainer = TRAINER_VERSION
+    reads_data = True
+
+    def __init__(self, spec: ExecutorSpec, checkpoints: Path, parallelism: int | None = None) -> None:
+        self.spec = spec
+        self.checkpoints = checkpoints
+        self._parallelism = parallelism or spec.parallelism
+
+    def execute(
+        self, runs: Sequence[PlannedRun], data: Callable[[], TrainingData], record: Record, on_event: OnEvent
+    ) -> None:
+        """See `Executor`."""
+        require_torch()
+        prepared = data()
+        slots = self._parallelism or self._default_parallelism()
+        parallelism = min(slots, len(runs))
+        on_event(TrainingStarted(len(runs), 0, parallelism, self.spec.device))
+        context = multiprocessing.get_context("spawn")
+        stop, progress = context.Event(), context.Queue()
+        setting = WorkerSetting(data=prepared, options=self._options(slots), parent=os.getpid())
+        pool = ProcessPoolExecutor(
+            parallelism, mp_context=context, initializer=start_worker, initargs=(setting, stop, progress)
+        )
+        collector = _Collector(len(runs), record, on_event)
+        futures = [pool.submit(train_run, run) for run in runs]
+        try:
+            _collect(futures, collector, progress, on_event)
+        except KeyboardInterrupt:
+            stop.set()
+            for future in futures:
+                future.cancel()
+            # Runs in flight write their checkpoints; those that end meanwhile are recorded like any other.
+            collector.take(future for future in wait(futures).done if not future.cancelled())
+            raise IncompleteError(
+                f"interrupted: {collector.done} of {len(runs)} runs are recorded, no lock was written",
+                remedy="run apply again: it continues where this one stopped",
+            ) from None
+        except BrokenProcessPool as error:
+            raise IncompleteError(
+                f"a training process died (out of memory?): {collector.done} of {len(runs)} runs are recorded",
+                remedy="run apply again, with a smaller --parallelism if memory was short",
+            ) from error
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            progress.close()
+
+    def _default_parallelism(self) -> int:
+        return 1 if self._on_gpu() else cores()
+
+    def _on_gpu(self) -> bool:
+        if self.spec.device == "cpu":
+            return False
+        import torch
+
+        return torch.cuda.is_available()
+
+    def _options(self, slots: int) -> TrainerOptions:
+        # Threads follow the slots, never the number of runs left: an apply that is resumed for its last run must
+        # train it on as many threads as the others, or its metrics differ in the last bits.
+        return TrainerOptions(
+            device=self.spec.device,
+            precision=self.spec.precision,
+            threads=self.spec.threads or max(1, cores() // slots),
+            checkpoint_dir=self.checkpoints,
+        )
+
+
+class _Collector:
+    """Records outcomes and counts them."""
+
+    def __init__(self, total: int, record: Record, on_event: OnEvent) -> None:
+        self.total = total
+        self.done = 0
+        self._record = record
+        self._on_event = on_event
+
+    def take(self, futures: Iterable[Future[Outcome]]) -> None:
+        """Record the finished runs among `futures`; only then raise the first error of those that failed."""
+        failures = []
+        for future in futures:
+            failure = future.exception()
+            if failure is None:
+                self._keep(future.result())
+            else:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _keep(self, outcome: Outcome) -> None:
+        if outcome.status == "interrupted":
+            return
+        self._record(outcome)
+        self.done += 1
+        seconds = float(outcome.provenance.get("wall_seconds", 0.0))
+        event = RunFinished(outcome.run.key, outcome.status, outcome.metrics, seconds, self.done, self.total)
+        self._on_event(event)
+
+
+def _collect(
+    futures: Sequence[Future[Outcome]],
+    collector: _Collector,
+    progress: multiprocessing.queues.Queue[RunProgress],
+    on_event: OnEvent,
+) -> None:
+    pending = set(futures)
+    while pending:
+        finished, pending = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        _drain(progress, on_event)
+        collector.take(finished)
+
+
+def _drain(progress: multiprocessing.queues.Queue[RunProgress], on_event: OnEvent) -> None:
+    while True:
+        try:
+            on_event(progress.get_nowait())
+        except queue.Empty:
+            return
