@@ -20,6 +20,7 @@ class FileState:
         digest: `b3:` + blake3 of the bytes as stored.
         tokens: text tokens, without separators.
         documents: documents in the file.
+        format: how its documents are read: `text`, `jsonl`, `parquet`, `npy` or `bin:DTYPE`, then `.gz` or `.zst`.
     """
 
     path: str
@@ -28,6 +29,7 @@ class FileState:
     digest: str
     tokens: int
     documents: int
+    format: str = "text"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +70,8 @@ class TokenShard:
 
     Attributes:
         domain: id.
-        key: the domain's fingerprint; seeds of the data order derive from it, never from the name.
+        key: the domain's `content` digest; seeds of the data order derive from it, so neither the domain's name nor the
+            way its documents lie in files changes what a run sees.
         tokens_path: `.npy`, one dimension, uint16 or uint32.
         tokens: its length, separators included.
         documents: documents in it.

@@ -1,0 +1,139 @@
+"""What measuring found, kept so that unchanged files are not read again. Never identity, always safe to delete.
+
+One SQLite table of (name, stamp, value, check). A value counts only while its stamp (size, times and inode of a local
+file; what the store says about a remote one) is the same and its check fits, so a damaged cache is at worst slow. A
+file that is no database any more is put aside and a new one begun. Transactions are short and wait for each other, so
+several commands may share a cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from olmixctl.errors import OlmixctlError, Place
+
+__all__ = ["CacheKey", "CorpusCache"]
+
+_FILE = "corpus-1.sqlite"
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS entries"
+    " (name BLOB PRIMARY KEY, stamp BLOB NOT NULL, value BLOB NOT NULL, tag BLOB NOT NULL) WITHOUT ROWID"
+)
+_ASK_AT_ONCE = 500  # under SQLite's oldest limit on parameters
+_WAIT_SECONDS = 30.0
+
+CacheKey = tuple[str, ...]
+
+
+class CorpusCache:
+    """A cache in a folder, or none at all.
+
+    Args:
+        folder: where the database lies (made when first written); None keeps nothing, so everything is read again.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def get(self, stamps: Mapping[CacheKey, str]) -> dict[CacheKey, bytes]:
+        """The values of those keys whose stamp is still the given one."""
+        if self._folder is None or not stamps or not (self._folder / _FILE).exists():
+            return {}
+        names = {_name(key): key for key in stamps}
+        found: dict[CacheKey, bytes] = {}
+        for name, stamp, value, tag in self._rows(list(names)):
+            key = names[name]
+            if stamp == _hash(stamps[key].encode()) and tag == _hash(name, stamp, value):
+                found[key] = value
+        return found
+
+    def put(self, entries: Iterable[tuple[CacheKey, str, bytes]]) -> None:
+        """Keeps (key, stamp, value), in one transaction.
+
+        Raises:
+            OlmixctlError: the folder cannot be written, or the disk is full.
+        """
+        if self._folder is None:
+            return
+        rows = [_row(*entry) for entry in entries]
+        if not rows:
+            return
+        try:
+            self._insert(rows)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise self._unwritable(str(error)) from error
+            self._put_aside()
+            self._insert(rows)
+
+    def _insert(self, rows: list[tuple[bytes, bytes, bytes, bytes]]) -> None:
+        assert self._folder is not None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+        with self._connect() as connection, connection:
+            connection.execute(_SCHEMA)
+            connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)
+
+    def _rows(self, names: list[bytes]) -> list[tuple[bytes, bytes, bytes, bytes]]:
+        rows: list[tuple[bytes, bytes, bytes, bytes]] = []
+        try:
+            with self._connect() as connection:
+                for start in range(0, len(names), _ASK_AT_ONCE):
+                    part = names[start : start + _ASK_AT_ONCE]
+                    marks = ",".join("?" * len(part))
+                    query = f"SELECT name, stamp, value, tag FROM entries WHERE name IN ({marks})"  # noqa: S608  (marks)
+                    rows += connection.execute(query, part).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise self._unwritable(str(error)) from error
+        except sqlite3.DatabaseError:
+            self._put_aside()
+            return []
+        return rows
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        assert self._folder is not None
+        with closing(sqlite3.connect(self._folder / _FILE, timeout=_WAIT_SECONDS)) as connection:
+            yield connection
+
+    def _put_aside(self) -> None:
+        assert self._folder is not None
+        for name in (_FILE, f"{_FILE}-journal"):
+            with contextlib.suppress(FileNotFoundError):
+                try:
+                    (self._folder / name).unlink()
+                except PermissionError as error:
+                    raise self._unwritable(error.strerror or str(error)) from error
+
+    def _unwritable(self, why: str) -> OlmixctlError:
+        return OlmixctlError(
+            f"cannot use the fingerprint cache: {why}",
+            place=Place(str(self._folder)),
+            remedy="make the folder writable, free space on it, or delete it",
+        )
+
+
+def _row(key: CacheKey, stamp: str, value: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    name, mark = _name(key), _hash(stamp.encode())
+    return name, mark, value, _hash(name, mark, value)
+
+
+def _name(key: CacheKey) -> bytes:
+    return _hash(*(part.encode(errors="surrogateescape") for part in key))
+
+
+def _hash(*parts: bytes) -> bytes:
+    from blake3 import blake3
+
+    hasher = blake3()
+    for part in parts:
+        hasher.update(len(part).to_bytes(8, "little"))
+        hasher.update(part)
+    return hasher.digest(16)

@@ -1,0 +1,242 @@
+"""Domains as they are now: files, counts and fingerprints, from the cache where nothing changed.
+
+    olx1  where documents lie: the sorted (path, size, digest, tokens) of the files, tokenizer and options
+    olc1  which documents there are: their number and the sum of their digests, tokenizer and options
+
+Two steps are remembered: a file (by url, size, times, inode) and a whole domain (by the list of its files), so a
+mix in which nothing changed costs a directory listing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from olmixctl.corpus.cache import CacheKey
+from olmixctl.corpus.context import CorpusContext
+from olmixctl.corpus.discover import Found, discover, is_remote, stamp_of
+from olmixctl.corpus.documents import Source
+from olmixctl.corpus.formats import BLOCK_TOKENS
+from olmixctl.corpus.index import put_scans
+from olmixctl.corpus.inputs import DeclaredDomain
+from olmixctl.corpus.model import DomainState, FileState
+from olmixctl.corpus.pool import run_parallel
+from olmixctl.corpus.scan import SUM_MODULUS, FileScan, file_digest, scan_file
+from olmixctl.errors import CorpusError, Place
+from olmixctl.fingerprint import digest
+
+__all__ = ["declared_state", "measure_domains", "rehash"]
+
+_FileName = tuple[str, str]  # url and relative path
+_VERSION = "1"  # of what is cached; raised when a reader changes what it finds
+_RACY_NS = 50_000_000  # a file changed this recently may change again within one tick of the clock it is stamped by
+_SAVE_EVERY_SECONDS = 5.0
+
+
+def measure_domains(domains: Sequence[DeclaredDomain], context: CorpusContext) -> dict[str, DomainState]:
+    """The state of each domain, by id; declared ones are not read.
+
+    Raises:
+        CorpusError: a path matches nothing, one file stands in two domains, or a file is wrong or unreadable.
+        OlmixctlError: the cache cannot be written.
+    """
+    listings = {d.id: discover(d.paths, context.root, dtype=d.dtype) for d in domains if d.declared is None}
+    _check_overlap(listings)
+    states = {d.id: declared_state(d) for d in domains if d.declared is not None}
+    keys = {id_: _domain_key(id_, context) for id_ in listings}
+    stamps = {keys[id_]: _listing_stamp(found) for id_, found in listings.items()}
+    kept = context.cache.get({key: stamp for key, stamp in stamps.items() if stamp})
+    states |= {id_: _decode(id_, kept[key]) for id_, key in keys.items() if key in kept}
+    missing = {id_: found for id_, found in listings.items() if id_ not in states}
+    if missing:
+        files = _measure_files([f for found in missing.values() for f in found], context)
+        fresh = {id_: _combine(id_, [files[_file_name(f)] for f in found], context) for id_, found in missing.items()}
+        context.cache.put(
+            (keys[id_], stamps[keys[id_]], _encode(state)) for id_, state in fresh.items() if _settled(listings[id_])
+        )
+        states |= fresh
+    return {d.id: states[d.id] for d in domains}
+
+
+def declared_state(domain: DeclaredDomain) -> DomainState:
+    """A declared domain: its revision and counts are its identity.
+
+    Raises:
+        CorpusError: the domain declares nothing.
+    """
+    declared = domain.declared
+    if declared is None:
+        raise CorpusError(f"domain {domain.id} declares no revision", remedy="add `declared`, or measure its files")
+    value = {"declared": declared.revision, "tokens": declared.tokens, "documents": declared.documents}
+    return DomainState(
+        id=domain.id,
+        fingerprint=digest(value, prefix="olx1"),
+        content=digest(value, prefix="olc1"),
+        tokens=declared.tokens,
+        documents=declared.documents,
+    )
+
+
+def rehash(state: DomainState, context: CorpusContext) -> tuple[str, ...]:
+    """Reads every file of a domain again, whatever the cache says; the paths that drifted or are gone."""
+
+    def drifted(file: FileState) -> bool:
+        try:
+            return file_digest(file.url, context.source(file).shown) != file.digest
+        except CorpusError:
+            return True
+
+    results = run_parallel(drifted, state.files, workers=context.parallel)
+    return tuple(file.path for file, bad in zip(state.files, results, strict=True) if bad)
+
+
+def _check_overlap(listings: dict[str, tuple[Found, ...]]) -> None:
+    owner: dict[str, str] = {}
+    for id_, found in sorted(listings.items()):
+        for file in found:
+            other = owner.setdefault(file.identity, id_)
+            if other != id_:
+                raise CorpusError(
+                    f"the file stands in two domains, {other} and {id_}",
+                    place=Place(file.shown),
+                    remedy="narrow the paths of one of them: a document trains in one domain only",
+                )
+
+
+def _listing_stamp(found: Iterable[Found]) -> str:
+    """Empty, and so never kept, when any file's own stamp is."""
+    rows = [(f.path, f.url, f.stamp, str(f.format)) for f in found]
+    return json.dumps(rows) if all(row[2] for row in rows) else ""
+
+
+def _settled(found: Iterable[Found]) -> bool:
+    return all(_is_settled(f) for f in found)
+
+
+def _is_settled(file: Found) -> bool:
+    """Whether the stamp would change if the file did: known, and older than the clock tick it counts in."""
+    if is_remote(file.url):
+        return bool(file.stamp)
+    changed = max(int(part) for part in file.stamp.split(":")[1:3])
+    return time.time_ns() - changed > _RACY_NS
+
+
+def _domain_key(id_: str, context: CorpusContext) -> CacheKey:
+    return ("domain", _VERSION, id_, context.tokenizer.digest)
+
+
+def _measure_files(found: Sequence[Found], context: CorpusContext) -> dict[_FileName, _Measured]:
+    """Each file's row: from the cache, or read now and kept as reading goes on, so an interrupt loses little."""
+    keys = {f: ("file", _VERSION, f.url, str(f.format), context.tokenizer.digest) for f in found}
+    kept = context.cache.get({key: f.stamp for f, key in keys.items() if f.stamp})
+    rows = {_file_name(f): _Measured.decode(f, kept[key]) for f, key in keys.items() if key in kept}
+    todo = [f for f in found if _file_name(f) not in rows]
+    total, done, saved = sum(f.size for f in todo), 0, time.monotonic()
+    unsaved: list[tuple[Found, FileScan]] = []
+
+    def save() -> None:
+        put_scans([scan for _, scan in unsaved], context)
+        context.cache.put((keys[f], f.stamp, rows[_file_name(f)].encode()) for f, _ in unsaved if _is_settled(f))
+        unsaved.clear()
+
+    try:
+        for file, scan in zip(todo, _scan_all(todo, context), strict=True):
+            rows[_file_name(file)] = _Measured.of(file, scan)
+            unsaved.append((file, scan))
+            done += file.size
+            context.on_progress(done, total)
+            if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                save()
+                saved = time.monotonic()
+    finally:
+        save()
+    return rows
+
+
+def _scan_all(found: Sequence[Found], context: CorpusContext) -> Iterator[FileScan]:
+    def scan(file: Found) -> FileScan:
+        result = scan_file(Source(file.url, file.shown, file.format), context.tokenizer)
+        if not is_remote(file.url) and stamp_of(file.url) != file.stamp:
+            raise CorpusError(
+                "the file changed while it was read", place=Place(file.shown), remedy="run the command again"
+            )
+        return result
+
+    return run_parallel(scan, found, workers=context.parallel)
+
+
+def _combine(id_: str, rows: Sequence[_Measured], context: CorpusContext) -> DomainState:
+    files = tuple(row.state for row in rows)
+    tokenizer = context.tokenizer.digest
+    options = {"block_tokens": BLOCK_TOKENS, "formats": sorted({f.format for f in files})}
+    listing = [[f.path, f.size, f.digest, f.tokens] for f in files]
+    documents = sum(f.documents for f in files)
+    total = sum(row.total for row in rows) % SUM_MODULUS
+    return DomainState(
+        id=id_,
+        fingerprint=digest({"files": listing, "tokenizer": tokenizer, "options": options}, prefix="olx1"),
+        content=digest({"count": documents, "sum": f"{total:064x}", "tokenizer": tokenizer}, prefix="olc1"),
+        tokens=sum(f.tokens for f in files),
+        documents=documents,
+        files=files,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A file's state and the sum of its document digests."""
+
+    state: FileState
+    total: int
+
+    @classmethod
+    def of(cls, found: Found, scan: FileScan) -> _Measured:
+        state = FileState(
+            path=found.path,
+            url=found.url,
+            size=found.size,
+            digest=scan.digest,
+            tokens=scan.tokens,
+            documents=scan.documents,
+            format=str(found.format),
+        )
+        return cls(state, scan.total)
+
+    def encode(self) -> bytes:
+        return json.dumps([self.state.digest, self.state.tokens, self.state.documents, f"{self.total:x}"]).encode()
+
+    @classmethod
+    def decode(cls, found: Found, value: bytes) -> _Measured:
+        digest_, tokens, documents, total = json.loads(value)
+        state = FileState(
+            path=found.path,
+            url=found.url,
+            size=found.size,
+            digest=digest_,
+            tokens=tokens,
+            documents=documents,
+            format=str(found.format),
+        )
+        return cls(state, int(total, 16))
+
+
+def _file_name(found: Found) -> _FileName:
+    return found.url, found.path
+
+
+def _encode(state: DomainState) -> bytes:
+    files = [[f.path, f.url, f.size, f.digest, f.tokens, f.documents, f.format] for f in state.files]
+    return json.dumps([state.fingerprint, state.content, state.tokens, state.documents, files]).encode()
+
+
+def _decode(id_: str, value: bytes) -> DomainState:
+    fingerprint, content, tokens, documents, rows = json.loads(value)
+    files = tuple(
+        FileState(path=path, url=url, size=size, digest=digest_, tokens=n, documents=d, format=fmt)
+        for path, url, size, digest_, n, d, fmt in rows
+    )
+    return DomainState(
+        id=id_, fingerprint=fingerprint, content=content, tokens=tokens, documents=documents, files=files
+    )

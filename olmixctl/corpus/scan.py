@@ -1,0 +1,157 @@
+"""One file read once: its digest, its counts, and one number and length a document.
+
+The sum of document digests modulo 2^256, with their count, identifies a multiset of documents without sorting them
+(AdHash: Bellare and Micciancio, 1997); sums of files add up to the domain's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from olmixctl.corpus.documents import Source, document_tokens, empty_file, iter_documents
+from olmixctl.corpus.streams import Utf8Check, decompressed, open_binary, raw_chunks, reading
+from olmixctl.corpus.tokenizer import Tokenizer
+from olmixctl.errors import CorpusError, Place
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["SUM_MODULUS", "FileScan", "encode_documents", "file_digest", "scan_file"]
+
+SUM_MODULUS = 2**256
+_BATCH_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileScan:
+    """What one pass over a file finds; documents in file order.
+
+    Attributes:
+        digest: `b3:` + blake3 of the bytes as stored.
+        total: Σ document digests mod 2^256.
+        numbers: u of each document (uint64, n).
+        lengths: tokens of each document (uint32, n).
+    """
+
+    digest: str
+    total: int
+    numbers: NDArray[np.uint64]
+    lengths: NDArray[np.uint32]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the file, without separators."""
+        return int(self.lengths.sum(dtype="uint64"))
+
+    @property
+    def documents(self) -> int:
+        """Documents in the file."""
+        return len(self.numbers)
+
+
+def scan_file(source: Source, tokenizer: Tokenizer) -> FileScan:
+    """Reads a file once.
+
+    Raises:
+        CorpusError: anything `iter_documents` finds wrong, or a token the tokenizer does not have.
+    """
+    import numpy as np
+    from blake3 import blake3
+
+    if source.format.kind == "text" and tokenizer.byte_level:
+        return _scan_text(source)
+    hasher = blake3()
+    digests: list[bytes] = []
+    lengths: list[int] = []
+    for batch in _batches(iter_documents(source, hasher)):
+        digests.extend(blake3(data).digest() for data in batch)
+        lengths.extend(_lengths(source, batch, tokenizer))
+    joined = np.frombuffer(b"".join(digests), dtype=">u8").reshape(-1, 4)
+    total = sum(int.from_bytes(d, "big") for d in digests) % SUM_MODULUS
+    return FileScan(
+        f"b3:{hasher.hexdigest()}", total, joined[:, 0].astype(np.uint64), np.asarray(lengths, dtype=np.uint32)
+    )
+
+
+def encode_documents(source: Source, batch: list[bytes], tokenizer: Tokenizer) -> list[NDArray[Any]]:
+    """The tokens of documents that `iter_documents` gave."""
+    if source.format.is_tokens:
+        return [document_tokens(source, data) for data in batch]
+    return tokenizer.encode(batch)
+
+
+def file_digest(url: str, shown: str) -> str:
+    """`b3:` + blake3 of a file's bytes as stored."""
+    from blake3 import blake3
+
+    hasher = blake3()
+    with reading(shown), open_binary(url) as file:
+        for _ in raw_chunks(file, shown, hasher):
+            pass
+    return f"b3:{hasher.hexdigest()}"
+
+
+def _scan_text(source: Source) -> FileScan:
+    """A text file of bytes as tokens: hashed and checked as it streams by, never held."""
+    import numpy as np
+    from blake3 import blake3
+
+    stored = blake3()
+    # A file that is not compressed is its document: one digest serves for both.
+    text = blake3() if source.format.compression else stored
+    check = Utf8Check(source.shown)
+    with reading(source.shown), open_binary(source.url) as file:
+        packed = bool(source.format.compression)
+        chunks = raw_chunks(file, source.shown, stored, packed=packed)
+        for piece in decompressed(chunks, source.format.compression, source.shown):
+            check.feed(piece)
+            if text is not stored:
+                text.update(piece)
+    check.close()
+    _check_length(check.size, source)
+    digest = text.digest()
+    number = np.frombuffer(digest[:8], dtype=">u8").astype(np.uint64)
+    return FileScan(
+        f"b3:{stored.hexdigest()}", int.from_bytes(digest, "big"), number, np.asarray([check.size], dtype=np.uint32)
+    )
+
+
+def _check_length(size: int, source: Source) -> None:
+    if not size:
+        raise empty_file(source)
+    if size >= 2**32:
+        raise CorpusError(
+            f"one document of {size} bytes; the most is 4 GiB",
+            place=Place(source.shown),
+            remedy="split it, or write it as .jsonl with one document a line",
+        )
+
+
+def _lengths(source: Source, batch: list[bytes], tokenizer: Tokenizer) -> list[int]:
+    if not source.format.is_tokens:
+        return [len(d) for d in batch] if tokenizer.byte_level else [len(t) for t in tokenizer.encode(batch)]
+    blocks = encode_documents(source, batch, tokenizer)
+    for block in blocks:
+        if int(block.max()) >= tokenizer.vocabulary_size:
+            raise CorpusError(
+                f"token id {int(block.max())}, but {tokenizer.name} has {tokenizer.vocabulary_size}",
+                place=Place(source.shown),
+                remedy="name the tokenizer the file was made with, and check the dtype",
+            )
+    return [len(block) for block in blocks]
+
+
+def _batches(documents: Iterator[tuple[int, bytes]]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for _, data in documents:
+        batch.append(data)
+        size += len(data)
+        if size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
