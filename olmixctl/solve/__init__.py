@@ -1,0 +1,32 @@
+"""Metrics → mixture: the convex program, its exact solution, its proof, and its rounding."""
+
+from __future__ import annotations
+
+from olmixctl.solve.certificate import EXACT_TOLERANCE, ROUNDED_TOLERANCE, Certificate, certify
+from olmixctl.solve.exact import Solution, SolveError, solve
+from olmixctl.solve.feasible import check_feasible
+from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, block_cap, cap_rows, caps
+from olmixctl.solve.program import objective_at
+from olmixctl.solve.project import project
+from olmixctl.solve.round import Rounded, round_solution
+
+__all__ = [
+    "EXACT_TOLERANCE",
+    "ROUNDED_TOLERANCE",
+    "Certificate",
+    "ConvexMetric",
+    "LinearBound",
+    "MixProblem",
+    "Rounded",
+    "Solution",
+    "SolveError",
+    "block_cap",
+    "cap_rows",
+    "caps",
+    "certify",
+    "check_feasible",
+    "objective_at",
+    "project",
+    "round_solution",
+    "solve",
+]

@@ -1,0 +1,105 @@
+"""Do the bounds leave any mix, and if not, which of them exclude each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmixctl.errors import InfeasibleError
+from olmixctl.solve.problem import ConvexMetric, MixProblem
+from olmixctl.solve.program import Program, build
+from olmixctl.solve.rows import Rows, Side
+
+__all__ = ["check_feasible", "check_program"]
+
+_SLACK = 1e-9
+"""Bounds that a mix can meet within this are taken as met: it is a thousandth of the grid."""
+
+
+def check_feasible(problem: MixProblem, metrics: Sequence[ConvexMetric] = ()) -> None:
+    """Return when some mix meets every bound.
+
+    `metrics` are needed only for guardrails.
+
+    Raises:
+        InfeasibleError: none does; the message names an irreducible set of bounds with their numbers, and
+            `conflict` their names.
+    """
+    bare = replace(problem, metric_weights={})
+    check_program(build(bare, metrics), problem)
+
+
+def check_program(program: Program, problem: MixProblem) -> None:
+    """`check_feasible` for a program that is already built."""
+    rows = program.rows
+    keep_K = np.ones(len(rows.sides_K), dtype=bool)
+    keep_E = np.ones(len(rows.sides_E), dtype=bool)
+    if _shortfall(rows, keep_K, keep_E) <= _SLACK:
+        return
+    # Deletion filter: what can go while the rest still conflicts is no part of an irreducible set.
+    for keep, start in ((keep_K, 0), (keep_E, 1)):
+        for i in range(start, len(keep)):
+            keep[i] = False
+            if _shortfall(rows, keep_K, keep_E) <= _SLACK:
+                keep[i] = True
+    sides = [
+        s for kept, of in ((keep_K, rows.sides_K), (keep_E, rows.sides_E)) for s, k in zip(of, kept, strict=True) if k
+    ]
+    raise _conflict([side for side in sides if side.name != "simplex"], _holds(program, problem))
+
+
+def _shortfall(rows: Rows, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_]) -> float:
+    """The least t with G x ≤ limit + t, |B x − target| ≤ t, x ≥ 0: zero when the rows agree."""
+    from scipy.optimize import linprog
+
+    G_KC, B_EC = rows.G_KC[keep_K], rows.B_EC[keep_E]
+    limit_K, target_E = rows.limit_K[keep_K], rows.target_E[keep_E]
+    left = np.concatenate([G_KC, B_EC, -B_EC])
+    right = np.concatenate([limit_K, target_E, -target_E])
+    cost = np.zeros(left.shape[1] + 1)
+    cost[-1] = 1.0
+    solved = linprog(
+        cost,
+        A_ub=np.hstack([left, -np.ones((len(left), 1))]),
+        b_ub=right,
+        bounds=(0, None),
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if solved.status != 0:
+        raise ArithmeticError(f"the feasibility program, which always has a solution, ended with: {solved.message}")
+    return float(solved.fun)
+
+
+def _holds(program: Program, problem: MixProblem) -> list[Side]:
+    """Held coordinates above zero, and those held at zero for their reference, as bounds that people can read."""
+    held = [Side(f"hold:{name}", "=", weight) for name, weight in problem.hold.items() if weight > 0]
+    return held + [Side(f"zero_reference:{name}", "=", 0.0) for name in program.zero_reference]
+
+
+def _conflict(sides: list[Side], holds: list[Side]) -> InfeasibleError:
+    sides = sorted(sides, key=lambda side: (side.name, side.sense))
+    every = [*sides, *holds]
+    if every and all(side.sense == "≤" and not side.name.startswith(("constraint:", "guardrail:")) for side in every):
+        text = _sum(every, "<")
+    elif every and all(side.sense == "≥" and not side.name.startswith("constraint:") for side in every):
+        text = _sum(every, ">")
+    else:
+        text = ", ".join(str(side) for side in every) + ", and shares are not negative and sum to 1"
+    return InfeasibleError(
+        f"the bounds exclude each other: {text}",
+        remedy="loosen or remove one of these bounds; each of them is needed for the conflict",
+        conflict=tuple(side.name for side in every),
+    )
+
+
+def _sum(sides: list[Side], sense: str) -> str:
+    """`max_repetition:web 0.2 + max:code 0.3 = 0.5 < 1`; only said when the plain sum shows it."""
+    total = math.fsum(side.bound for side in sides)
+    terms = " + ".join(f"{side.name} {side.bound:.6g}" for side in sides)
+    shown = total < 1 if sense == "<" else total > 1
+    return f"{terms} = {total:.6g} {sense} 1" if shown else ", ".join(str(side) for side in sides)

@@ -1,0 +1,176 @@
+"""A `MixProblem` as arrays: held coordinates eliminated, the objective with its derivatives, the rows.
+
+    value(x) = Σ_m weight_m (offset_m + exp(shift_m + A_m·x)) + λ Σ_j (x_j log(x_j / ref_j) + tilt_j x_j)
+
+The KL of the expanded mix is the collapsed KL plus r_v · KL(ratios ‖ reference inside v) for each block v: `tilt`.
+
+Array dimensions: C free coordinates, M metrics with weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from olmixctl.errors import InfeasibleError
+from olmixctl.solve.problem import ConvexMetric, MixProblem
+from olmixctl.solve.rows import Array, Rows, build_rows
+
+__all__ = ["Program", "build", "objective_at"]
+
+_TINY = 1e-300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """The program over the free coordinates x.
+
+    Attributes:
+        names: C free coordinates, sorted.
+        held: the other coordinates and their weights.
+        zero_reference: coordinates held at zero because a reference of theirs is zero.
+        weight_M: metric weights, summing to one.
+        offset_M: c.
+        shift_M: contribution of held coordinates to the exponent.
+        A_MC: coefficients.
+        kl: λ.
+        reference_C: collapsed reference.
+        tilt_C: KL inside each coordinate.
+        constant: KL of the held coordinates times λ.
+        rows: the constraints.
+    """
+
+    names: tuple[str, ...]
+    held: Mapping[str, float]
+    zero_reference: tuple[str, ...]
+    weight_M: Array
+    offset_M: Array
+    shift_M: Array
+    A_MC: Array
+    kl: float
+    reference_C: Array
+    tilt_C: Array
+    constant: float
+    rows: Rows
+
+    def value(self, x_C: Array) -> float:
+        """The objective; 0 log 0 is 0."""
+        safe_C = np.maximum(x_C, _TINY)
+        loss = float(self.weight_M @ (self.offset_M + np.exp(self.shift_M + self.A_MC @ x_C)))
+        if self.kl == 0:
+            return loss
+        divergence = float(np.sum(x_C * np.log(safe_C / self.reference_C) + self.tilt_C * x_C))
+        return loss + self.kl * divergence + self.constant
+
+    def gradient(self, x_C: Array) -> Array:
+        """∂ value / ∂ x: C."""
+        slope_M = self.weight_M * np.exp(self.shift_M + self.A_MC @ x_C)
+        gradient_C = slope_M @ self.A_MC
+        if self.kl > 0:
+            gradient_C = gradient_C + self.kl * (np.log(np.maximum(x_C, _TINY) / self.reference_C) + 1 + self.tilt_C)
+        return np.asarray(gradient_C)
+
+    def hessian(self, x_C: Array) -> Array:
+        """∂² value / ∂ x²: C × C."""
+        slope_M = self.weight_M * np.exp(self.shift_M + self.A_MC @ x_C)
+        hessian_CC = self.A_MC.T @ (slope_M[:, None] * self.A_MC)
+        return np.asarray(hessian_CC + np.diag(self.kl / np.maximum(x_C, _TINY)))
+
+    def point(self, x_C: Array) -> dict[str, float]:
+        """Coordinate → weight, held ones included."""
+        return dict(sorted([*self.held.items(), *zip(self.names, (float(v) for v in x_C), strict=True)]))
+
+    def vector(self, point: Mapping[str, float]) -> Array:
+        """The free part of a point."""
+        return np.array([point[name] for name in self.names])
+
+
+def build(problem: MixProblem, metrics: Sequence[ConvexMetric]) -> Program:
+    """The arrays of a problem and its fitted metrics.
+
+    Raises:
+        ValueError: a metric with weight or a guardrail has no fit, or a fit lacks a coordinate.
+        InfeasibleError: a guardrail lies below the metric's own floor.
+    """
+    fitted = {metric.name: metric for metric in metrics}
+    counted = {name: weight for name, weight in problem.metric_weights.items() if weight > 0}
+    lost = sorted({*counted, *(name for name, _ in problem.guardrails)} - set(fitted))
+    if lost:
+        raise ValueError(f"metric {lost[0]!r} has no fit")
+    zero = _zero_reference(problem)
+    held = {**problem.hold, **dict.fromkeys(zero, 0.0)}
+    names = tuple(name for name in problem.coordinates.names if name not in held)
+    total = math.fsum(counted.values())
+    weight_M = np.array([w / total for w in counted.values()])
+    chosen = [fitted[name] for name in counted]
+    A_MC = np.array([[m.coefficients[c] for c in names] for m in chosen]).reshape(len(chosen), len(names))
+    shift_M = np.array([math.fsum(m.coefficients[c] * w for c, w in held.items() if w) for m in chosen])
+    reference, tilt = _collapsed(problem)
+    constant = math.fsum(w * (math.log(w / reference[c]) + tilt[c]) for c, w in held.items() if w > 0 < problem.kl)
+    return Program(
+        names=names,
+        held=dict(sorted(held.items())),
+        zero_reference=zero,
+        weight_M=weight_M,
+        offset_M=np.array([m.offset for m in chosen]),
+        shift_M=shift_M,
+        A_MC=A_MC,
+        kl=problem.kl,
+        reference_C=np.array([reference[c] for c in names]),
+        tilt_C=np.array([tilt[c] for c in names]),
+        constant=problem.kl * constant,
+        rows=build_rows(problem, fitted, names, held),
+    )
+
+
+def _zero_reference(problem: MixProblem) -> tuple[str, ...]:
+    """Coordinates whose KL would be infinite; a hold above zero on one of them contradicts it.
+
+    Raises:
+        InfeasibleError: such a coordinate is held above zero.
+    """
+    if problem.kl == 0:
+        return ()
+    zero = tuple(
+        name
+        for name, members in problem.coordinates.members().items()
+        if any(ratio > 0 and problem.reference[leaf] == 0 for leaf, ratio in members.items())
+    )
+    for name in zero:
+        if problem.hold.get(name, 0.0) > 0:
+            raise InfeasibleError(
+                f"{name} is held at {problem.hold[name]:.6g}, but its reference share is 0 and KL is then infinite",
+                remedy="give it a reference share, or set objective.kl to 0",
+                conflict=(f"hold:{name}", f"zero_reference:{name}"),
+            )
+    return zero
+
+
+def _collapsed(problem: MixProblem) -> tuple[dict[str, float], dict[str, float]]:
+    """Coordinate → reference mass, and KL(ratios ‖ reference inside it)."""
+    mass: dict[str, float] = {}
+    tilt: dict[str, float] = {}
+    for name, members in problem.coordinates.members().items():
+        mass[name] = math.fsum(problem.reference[leaf] for leaf, ratio in members.items() if ratio > 0)
+        terms = [(float(ratio), problem.reference[leaf]) for leaf, ratio in members.items() if ratio > 0]
+        if any(reference == 0 for _, reference in terms):
+            tilt[name] = 0.0  # held at zero where KL counts
+            continue
+        tilt[name] = math.fsum(ratio * math.log(ratio * mass[name] / reference) for ratio, reference in terms)
+    return mass, tilt
+
+
+def objective_at(problem: MixProblem, metrics: Sequence[ConvexMetric], point: Mapping[str, float]) -> float:
+    """The objective at a point over coordinates, rounded or not; feasibility is not asked.
+
+    Raises:
+        ValueError: the point lacks a coordinate, or a metric has no fit.
+    """
+    program = build(problem, metrics)
+    missing = sorted(set(program.names) - set(point))
+    if missing:
+        raise ValueError(f"the point lacks coordinate {missing[0]!r}")
+    return program.value(program.vector(point))
