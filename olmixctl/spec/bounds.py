@@ -160,5 +160,5 @@ def _irreducible(conflict: Conflict, everything: frozenset[str]) -> Conflict:
         if bound in conflict.bounds:
             rest = [b for b in conflict.bounds if b is not bound]
             conflict = _conflict(rest, everything) or conflict
-    ordered = tuple(sorted(conflict.bounds, key=lambda b: (b.name, b.kind)))
+    ordered = tuple(sorted(conflict.bounds, key=lambda b: (b.name, b.kind == "max")))
     return Conflict(ordered, conflict.low, conflict.high)

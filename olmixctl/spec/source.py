@@ -9,6 +9,7 @@ A value's *address* is its path in words: `domains.web/health.max`, `evals[0].fr
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import yaml
 from olmixctl.errors import Place, SpecError
 from olmixctl.spec.scalars import Misread, read_scalar
 
-__all__ = ["Path_", "Source", "address", "parse_source", "read_text"]
+__all__ = ["Path_", "Source", "address", "compose", "parse_source", "read_text"]
 
 Path_ = tuple[str | int, ...]
 """Keys and list positions from the top of the file to a value."""
@@ -99,13 +100,18 @@ def read_text(path: Path) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start]
+        before, utf16 = raw[: error.start], raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
         raise SpecError(
-            f"not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}",
+            f"not UTF-8{', but UTF-16' if utf16 else ''}: byte 0x{raw[error.start]:02x} at offset {error.start}",
             place=Place(str(path), line, column),
             remedy="save the file as UTF-8",
         ) from None
+
+
+def compose(text: str) -> Any:  # noqa: ANN401  (PyYAML's nodes are untyped)
+    """The YAML node tree of `text`; raises yaml.YAMLError."""
+    return yaml.compose(text, Loader=_Loader)
 
 
 def parse_source(text: str, file: str) -> Source:
@@ -115,7 +121,7 @@ def parse_source(text: str, file: str) -> Source:
         SpecError: it is not YAML at all, empty, or not a mapping.
     """
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = compose(text)
     except yaml.YAMLError as error:
         raise _syntax_error(error, text, file) from None
     if node is None:
@@ -236,7 +242,7 @@ def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> SpecError:
         return SpecError(f"the character U+{code:04X} may not stand in YAML", place=place, remedy="delete it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    found = getattr(error, "problem", None) or "cannot be read"
+    found = " ".join(filter(None, (getattr(error, "problem", None), getattr(error, "context", None))))
     shown = text.splitlines()[line - 1] if line <= len(text.splitlines()) else ""
     message, remedy = _explain_syntax(found, shown, column)
     return SpecError(message, place=Place(file, line, column), remedy=remedy)

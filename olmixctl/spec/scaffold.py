@@ -1,0 +1,192 @@
+"""The mix file that `init` writes: loads as it is, and says in comments what to change.
+
+From a folder of corpora, each folder that holds documents becomes a domain and nested folders nest. A folder with
+documents of its own beside sub-folders keeps them as a domain `root`, so that every domain has either files or parts.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from olmixctl.errors import OlmixctlError, UsageError
+from olmixctl.spec.checks import RESERVED_IDS
+from olmixctl.spec.scalars import read_scalar
+from olmixctl.spec.units import parse_size
+
+__all__ = ["Corpora", "scaffold_mix", "scan_folder"]
+
+Corpora = Mapping[str, "Sequence[str] | Corpora"]
+"""Name → globs of a domain, or the domains below it."""
+
+EXTENSIONS = (".txt", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".npy")
+"""Document files that need no further declaration."""
+
+ROOT_NAME = "root"
+"""Domain for the files that lie directly in a folder with sub-folders."""
+
+TARGET_TOKENS = "1B"
+"""A guess that the user edits; the caps depend on it."""
+
+HELDOUT_FRACTION = 0.05
+PROXY_MODEL = "250k"
+PROXY_TOKENS = 400_000
+PROXY_SEQUENCE_LENGTH = 128
+PROXY_BATCH_SIZE = 16
+
+_EXAMPLE: Corpora = {"web": ["corpora/web/**/*.txt"], "code": ["corpora/code/**/*.txt"]}
+
+
+def scan_folder(folder: Path, *, root: Path) -> Corpora:
+    """The domains that the folders below `folder` suggest, names in order, globs relative to `root` where they can be.
+
+    Hidden folders, folders without documents and links to a folder above are left out.
+
+    Raises:
+        UsageError: `folder` is no folder, or holds no documents.
+        OlmixctlError: a folder cannot be read.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", remedy="name a folder with one sub-folder a domain")
+    found = _scan(folder, root.absolute(), (folder.resolve(),))
+    if not found:
+        kinds = ", ".join(EXTENSIONS)
+        raise UsageError(f"{folder} holds no documents", remedy=f"put files of these kinds below it: {kinds}")
+    return found
+
+
+def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: int | str = TARGET_TOKENS) -> str:
+    """The text of a new mix file.
+
+    Args:
+        name: of the mix.
+        corpora: its domains; None for two examples to edit.
+        target_tokens: of the run that the mix is for.
+
+    Raises:
+        UsageError: `name` cannot be the name of a mix.
+        ValueError: `target_tokens` is not a size.
+    """
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name) is None:
+        raise UsageError(f"{name!r} cannot name a mix", remedy="use letters, digits, `_`, `-` and `.`")
+    parse_size(target_tokens)
+    domains = corpora or _EXAMPLE
+    ids = list(_leaf_ids(domains, ""))
+    lines = [
+        *_head(name, target_tokens),
+        "domains:  # a domain has `paths`; folders of domains nest, and a domain's id is the path of names",
+        *_domain_lines(domains, "  "),
+        "",
+        f"evals:  # bits per byte on documents kept out of training: {HELDOUT_FRACTION:.0%} of each domain",
+        *_eval_lines(ids),
+        "",
+        *_tail(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _scan(folder: Path, root: Path, above: tuple[Path, ...]) -> dict[str, Sequence[str] | Corpora]:
+    try:
+        entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=lambda e: e.name)
+    except OSError as error:
+        raise OlmixctlError(f"{folder} cannot be read: {error.strerror}", remedy="check its permissions") from error
+    globs = _globs(folder, [e.name for e in entries if e.is_file()], root)
+    found: dict[str, Sequence[str] | Corpora] = {}
+    for entry in entries:
+        if not entry.is_dir() or entry.resolve() in above:
+            continue
+        below = _scan(entry, root, (*above, entry.resolve()))
+        if below:
+            only_files = list(below) == [ROOT_NAME] and not isinstance(below[ROOT_NAME], Mapping)
+            found[_free_name(entry.name, found)] = below[ROOT_NAME] if only_files else below
+    if globs:
+        found[_free_name(ROOT_NAME, found)] = globs
+    return found
+
+
+def _globs(folder: Path, files: list[str], root: Path) -> list[str]:
+    """One glob for each kind of document in the folder itself."""
+    absolute = folder.absolute()
+    start = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+    kinds = [kind for kind in EXTENSIONS if any(name.endswith(kind) for name in files)]
+    return [f"{glob.escape(start.as_posix())}/*{kind}".removeprefix("./") for kind in kinds]
+
+
+def _free_name(folder: str, taken: Mapping[str, object]) -> str:
+    """The folder's name as a domain name: other characters become `-`, a second of a name gets a number."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder).lstrip("-.")[:90] or "domain"
+    free, number = name, 2
+    while free in taken or free in RESERVED_IDS:
+        free, number = f"{name}-{number}", number + 1
+    return free
+
+
+def _leaf_ids(domains: Corpora, prefix: str) -> Iterator[str]:
+    for name, entry in domains.items():
+        if isinstance(entry, Mapping):
+            yield from _leaf_ids(entry, f"{prefix}{name}/")
+        else:
+            yield prefix + name
+
+
+def _head(name: str, target_tokens: int | str) -> list[str]:
+    return [
+        "# yaml-language-server: $schema=../schemas/mix.schema.json",
+        "version: 1",
+        f"name: {_quoted(name)}",
+        "# The training run this mix is for: its tokens (a guess: edit it), and how often a domain may repeat in it.",
+        f"target: {{tokens: {target_tokens}, max_repetition: 4}}",
+        "tokenizer: bytes  # or the path of a Hugging Face tokenizer.json",
+        "",
+    ]
+
+
+def _domain_lines(domains: Corpora, indent: str) -> Iterator[str]:
+    for name, entry in domains.items():
+        yield f"{indent}{_quoted(name)}:"
+        if isinstance(entry, Mapping):
+            yield f"{indent}  domains:"
+            yield from _domain_lines(entry, f"{indent}    ")
+        else:
+            yield f"{indent}  paths: [{', '.join(_double_quoted(path) for path in entry)}]"
+
+
+def _eval_lines(ids: list[str]) -> Iterator[str]:
+    taken: dict[str, object] = {}
+    for id_ in ids:
+        name = _free_name(id_.replace("/", "-"), taken)
+        taken[name] = id_
+        yield f"  - {{name: {_quoted(name)}, heldout: {_quoted(id_)}, fraction: {HELDOUT_FRACTION}}}"
+
+
+def _tail() -> list[str]:
+    return [
+        "# What is minimised: the mean of the evals, plus kl times the distance from the natural proportions.",
+        "objective: {kl: 0.05, reference: natural}",
+        "",
+        "# The small models that are trained to learn how the mix moves the evals.",
+        (
+            f"proxy: {{model: {PROXY_MODEL}, tokens: {PROXY_TOKENS}, "
+            f"sequence_length: {PROXY_SEQUENCE_LENGTH}, batch_size: {PROXY_BATCH_SIZE}}}"
+        ),
+        "swarm: {runs_per_coordinate: 3}  # 3 × (domains + 1) proxy runs",
+        "",
+        "executor: {kind: local}",
+        "# budget: {max_runs: 200, max_gpu_hours: 50}  # `apply` stops before it would spend more",
+    ]
+
+
+def _quoted(text: str) -> str:
+    """Plain where every reader of YAML takes the word for text, else quoted."""
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) is not None
+    words = {"null", "true", "false", "yes", "no", "on", "off"}
+    if plain and text.lower() not in words and read_scalar(text, "tag:yaml.org,2002:str", plain=True) == text:
+        return text
+    return _double_quoted(text)
+
+
+def _double_quoted(text: str) -> str:
+    escaped = "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in re.sub(r'(["\\])', r"\\\1", text))
+    return f'"{escaped}"'
