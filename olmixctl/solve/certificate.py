@@ -103,7 +103,7 @@ def lower_bound(program: Program, y_C: Array) -> float:
         method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
-    if solved.status != 0:
+    if solved.status != 0 or solved.fun is None:
         return -math.inf
     return program.value(inside_C) + float(solved.fun) - float(gradient_C @ inside_C)
 

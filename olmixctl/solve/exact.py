@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -92,8 +93,10 @@ def solve(problem: MixProblem, metrics: Sequence[ConvexMetric]) -> Solution:
 
 
 def _clarabel(program: Program) -> Array:
-    """cvxpy's answer; the status is read before the value."""
-    import cvxpy as cp
+    """The answer of cvxpy; the status is read before the value."""
+    import cvxpy
+
+    cp: Any = cvxpy  # its own annotations cover a part only
 
     x = cp.Variable(len(program.names))
     rows = program.rows

@@ -70,7 +70,7 @@ def _shortfall(rows: Rows, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_])
         method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
-    if solved.status != 0:
+    if solved.status != 0 or solved.fun is None:
         raise ArithmeticError(f"the feasibility program, which always has a solution, ended with: {solved.message}")
     return float(solved.fun)
 

@@ -55,11 +55,11 @@ class LogLinearFit:
         return "log_linear"
 
     def predict(self, weights_NC: Array) -> Array:
-        """c + exp(A·p) for each mixture: N × M."""
+        """The law c + exp(A·p) at each mixture: N × M."""
         return np.asarray(self.offsets_M + np.exp(weights_NC @ self.coefficients_MC.T))
 
     def gradient(self, weights_C: Array) -> Array:
-        """A_j exp(A·p): M × C."""
+        """The slopes A_j exp(A·p): M × C."""
         return np.asarray(np.exp(self.coefficients_MC @ weights_C)[:, None] * self.coefficients_MC)
 
     def parameters(self) -> dict[str, Array]:

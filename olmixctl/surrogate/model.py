@@ -81,8 +81,8 @@ class Evidence:
 
     def never_sampled(self) -> tuple[str, ...]:
         """Coordinates with weight zero in every run: nothing is known about them."""
-        sampled_C = (self.weights_RC > 0).any(axis=0)
-        return tuple(name for name, sampled in zip(self.coordinates, sampled_C, strict=True) if not sampled)
+        sampled_C = np.any(self.weights_RC > 0, axis=0)
+        return tuple(name for name, sampled in zip(self.coordinates, sampled_C.tolist(), strict=True) if not sampled)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +162,7 @@ def _same(what: str, found: set[str], wanted: set[str], left: str, right: str) -
     for extra, has, lacks in ((found - wanted, left, right), (wanted - found, right, left)):
         if extra:
             raise IntegrityError(
-                f"{what} {sorted(extra)[0]!r} stands in {has} but not in {lacks}",
+                f"{what} {min(extra)!r} stands in {has} but not in {lacks}",
                 remedy="every run needs its mixture and all of its metrics; they are paired by id, never by position",
             )
 

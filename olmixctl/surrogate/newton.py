@@ -66,7 +66,7 @@ def refine(problems: Problems, start_BP: Array) -> Refined:
     damping_B = np.full(len(at_BP), 1e-3)
     open_B = np.ones(len(at_BP), dtype=bool)
     done = 0
-    for done in range(1, _ITERATIONS + 1):  # noqa: B007  (how many it took is reported)
+    for done in range(1, _ITERATIONS + 1):
         index = np.flatnonzero(open_B)
         if not index.size:
             break
@@ -124,7 +124,7 @@ def _objective(problems: Problems, at_BP: Array) -> Array:
 
 
 def _outer(weights_RC: Array) -> Array:
-    """p pᵀ of each run, upper triangle only: R × C(C+1)/2. All curvatures are then one matrix product."""
+    """Outer product p pᵀ of each run, upper triangle only: R × C(C+1)/2. All curvatures are then one matrix product."""
     rows, columns = np.triu_indices(weights_RC.shape[1])
     return np.ascontiguousarray(weights_RC[:, rows] * weights_RC[:, columns])
 
