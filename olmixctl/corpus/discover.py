@@ -161,9 +161,7 @@ def _segment(part: str) -> str:
     return hidden + "".join(out) + re.escape(part[position:])
 
 
-def _walk(
-    top: str, depth: int | None, wanted: Callable[[str], object], *, hidden: bool = False
-) -> Iterator[_Entry]:
+def _walk(top: str, depth: int | None, wanted: Callable[[str], object], *, hidden: bool = False) -> Iterator[_Entry]:
     """The wanted files below `top`, at most `depth` levels deep; a folder reached through itself is not entered."""
     stack = [("", top, 1, frozenset[tuple[int, int]]())]
     while stack:

@@ -22,8 +22,8 @@ def holdout_fraction(evals: Iterable[DeclaredEval]) -> float:
 
 
 def threshold(fraction: float) -> int:
-    """⌊fraction · 2^64⌋ with the fraction as it is written in decimal, the same on every machine."""
-    return int(Fraction(repr(float(fraction))) * 2**64)
+    """⌊fraction · 2^64⌋, below 2^64, with the fraction as it is written in decimal, the same on every machine."""
+    return min(int(Fraction(repr(float(fraction))) * 2**64), 2**64 - 1)
 
 
 def document_number(digest: bytes) -> int:

@@ -10,6 +10,7 @@ import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from olmixctl.corpus.discover import is_remote
@@ -40,7 +41,7 @@ class _Decoder(Protocol):
 def open_binary(url: str) -> BinaryIO:
     """The file at a path or fsspec URL, unbuffered where local."""
     if not is_remote(url):
-        return open(url, "rb", buffering=0)
+        return Path(url).open("rb", buffering=0)
     import fsspec
 
     return cast("BinaryIO", fsspec.open(url, "rb").open())
