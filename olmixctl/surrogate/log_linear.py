@@ -23,8 +23,8 @@ from olmixctl.surrogate.newton import Problems, leave_one_out, refine
 
 __all__ = ["RIDGES", "LogLinear", "LogLinearFit"]
 
-RIDGES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-_FIRST_RIDGE = 2
+RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+_FIRST_RIDGE = 3
 # Starts for c as fractions of the lowest loss: from nearly 0 (a pure exponential) to nearly all of it.
 _STARTS = (0.02, 0.3, 0.6, 0.8, 0.9, 0.96, 0.99)
 
