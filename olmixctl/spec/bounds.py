@@ -80,7 +80,7 @@ def find_conflict(bounds: Sequence[Bound], ids: Iterable[str]) -> Conflict | Non
     everything = frozenset(ids)
     for family in _laminar_families(bounds, everything):
         if (found := _conflict(family, everything)) is not None:
-            return _irreducible(found, everything)
+            return _irreducible(found)
     return None
 
 
@@ -118,8 +118,8 @@ def _conflict(bounds: Sequence[Bound], everything: frozenset[str]) -> Conflict |
         by_set.setdefault(bound.ids, []).append(bound)
     around: dict[str, frozenset[str]] = {id_: frozenset({id_}) for id_ in everything}
     interval: dict[frozenset[str], _Interval] = {}
-    for ids in sorted(by_set, key=lambda s: (len(s), sorted(s))):
-        parts = [interval.get(part, _FREE) for part in sorted({around[i] for i in ids}, key=sorted) if part != ids]
+    for ids in sorted(by_set, key=len):
+        parts = [interval.get(part, _FREE) for part in {around[i] for i in ids} if part != ids]
         interval[ids] = _tighten(_sum(parts) if parts else _FREE, by_set[ids])
         around |= dict.fromkeys(ids, ids)
         if (found := _crossed(interval[ids], whole=ids == everything)) is not None:
@@ -153,12 +153,19 @@ def _crossed(interval: _Interval, *, whole: bool) -> Conflict | None:
     return None
 
 
-def _irreducible(conflict: Conflict, everything: frozenset[str]) -> Conflict:
-    """Drop every bound that the conflict does not need, the least telling first."""
-    telling = sorted(conflict.bounds, key=lambda b: (b.value if b.kind == "min" else 1 - b.value, b.label))
-    for bound in telling:
-        if bound in conflict.bounds:
-            rest = [b for b in conflict.bounds if b is not bound]
-            conflict = _conflict(rest, everything) or conflict
-    ordered = tuple(sorted(conflict.bounds, key=lambda b: (b.name, b.kind == "max")))
-    return Conflict(ordered, conflict.low, conflict.high)
+def _irreducible(conflict: Conflict) -> Conflict:
+    """Drop every bound that the conflict does not need, the least telling first.
+
+    The bounds come from disjoint sets on either side and no set further in is in conflict, so sums decide: without
+    one least share the low sum falls by it; without one greatest share its set may take all there is.
+    """
+    lows = sorted((b for b in conflict.bounds if b.kind == "min"), key=lambda b: (b.value, b.label))
+    highs = [b for b in conflict.bounds if b.kind == "max"]
+    low, high = conflict.low, conflict.high
+    if highs and lows and low > 1:
+        highs, high = [], Fraction(1)
+    for bound in list(lows):
+        if low - bound.value > high:
+            lows.remove(bound)
+            low -= bound.value
+    return Conflict(tuple(sorted([*lows, *highs], key=lambda b: (b.name, b.kind == "max"))), low, high)

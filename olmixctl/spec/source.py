@@ -121,6 +121,7 @@ def parse_source(text: str, file: str) -> Source:
         SpecError: it is not YAML at all, empty, or not a mapping.
     """
     try:
+        _guard(text, file)
         node = compose(text)
     except yaml.YAMLError as error:
         raise _syntax_error(error, text, file) from None
@@ -142,19 +143,31 @@ def parse_source(text: str, file: str) -> Source:
 _KINDS: Mapping[type, str] = {yaml.ScalarNode: "a single value", yaml.SequenceNode: "a list"}
 
 
+def _guard(text: str, file: str) -> None:
+    """Refuse what the composer cannot take: nesting that would exhaust the stack, and aliases, which nodes hide."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+            mark: Any = event.start_mark
+            place = Place(file, mark.line + 1, mark.column + 1)
+        if depth > _MAX_DEPTH:
+            raise SpecError(f"nested deeper than {_MAX_DEPTH} levels", place=place, remedy="flatten the domains")
+        if isinstance(event, yaml.AliasEvent):
+            raise SpecError(
+                "aliases (`*name`) are not read",
+                place=place,
+                remedy="write the value out: in a mix file every value stands where it is used",
+            )
+
+
 class _Walk:
     """One pass over the nodes: plain data out, places and problems into the source."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.seen: set[int] = set()
 
     def value(self, node: yaml.Node, path: Path_) -> Any:  # noqa: ANN401  (any JSON value)
-        if id(node) in self.seen:
-            raise _alias_error(self.source)
-        if len(path) > _MAX_DEPTH:
-            raise self._at(node, path, f"nested deeper than {_MAX_DEPTH} levels", "flatten the domains")
-        self.seen.add(id(node))
         self.source.values.setdefault(address(path), _mark(node))
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
@@ -223,24 +236,22 @@ def _mark(node: yaml.Node) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 
-def _alias_error(source: Source) -> SpecError:
-    # Nodes do not say that they are aliases; the tokens do.
-    aliases = (t for t in yaml.scan(source.text, Loader=_Loader) if isinstance(t, yaml.AliasToken))
-    mark = next(aliases).start_mark
-    return SpecError(
-        "aliases (`*name`) are not read",
-        place=Place(source.file, mark.line + 1, mark.column + 1),
-        remedy="write the value out: in a mix file every value stands where it is used",
-    )
+_CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
 
 
 def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> SpecError:
+    if (marker := _CONFLICT.search(text)) is not None:
+        place = Place(file, text.count("\n", 0, marker.start()) + 1, 1)
+        return SpecError("a conflict marker of Git", place=place, remedy="settle the conflict and remove the markers")
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         place = Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         code = error.character if isinstance(error.character, int) else ord(error.character)
         return SpecError(f"the character U+{code:04X} may not stand in YAML", place=place, remedy="delete it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if "end of stream" in str(getattr(error, "problem", "")) and getattr(error, "context_mark", None):
+        # Where the quote opens, not the end of the file.
+        mark = error.context_mark  # type: ignore[attr-defined]
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     found = " ".join(filter(None, (getattr(error, "problem", None), getattr(error, "context", None))))
     shown = text.splitlines()[line - 1] if line <= len(text.splitlines()) else ""
@@ -252,8 +263,6 @@ def _explain_syntax(found: str, line: str, column: int) -> tuple[str, str]:
     """What libyaml found, in words, and what to write."""
     if "\t" in line[: column + 1]:
         return "a tab where YAML takes only spaces", "indent with spaces"
-    if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
-        return "a conflict marker of Git", "settle the conflict and remove the markers"
     if "alias" in found or "anchor" in found:
         return "a plain value may not start with `*` or `&`", 'quote it, as in "*.txt"'
     if "cannot start any token" in found:
@@ -263,6 +272,8 @@ def _explain_syntax(found: str, line: str, column: int) -> tuple[str, str]:
             "a second `: ` on this line, or wrong indentation",
             "quote the value, or align it with its siblings",
         )
+    if "quoted scalar" in found and "end of stream" in found:
+        return "this quote is never closed", "close it"
     if "document" in found:
         return "a second document, or text after the end of the mapping", "keep one mapping a file, aligned at the left"
     return f"not valid YAML: {found}", "check indentation, brackets and quotes here and on the line above"
