@@ -35,7 +35,9 @@ def conflicting_bounds(spec: MixSpec) -> Conflict | None:
 
 def conflict_in_words(conflict: Conflict) -> str:
     """What the bounds of a conflict say together."""
-    named = ", ".join(f"{b.name} {b.kind} {_decimal(b.value)}" for b in conflict.bounds)
+    words = [f"{b.name} {b.kind} {_decimal(b.value)}" for b in conflict.bounds]
+    # The error's `conflict` has them all.
+    named = ", ".join(words if len(words) <= 8 else [*words[:7], f"and {len(words) - 7} more"])
     if conflict.low == 1 and all(b.kind == "max" for b in conflict.bounds):
         return f"these bounds exclude each other: {named}: all shares sum to at most {_decimal(conflict.high)}, not 1"
     reach = f"at least {_decimal(conflict.low)} where at most {_decimal(conflict.high)} is left"

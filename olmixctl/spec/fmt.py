@@ -16,7 +16,8 @@ import yaml
 
 from olmixctl.errors import SpecError
 from olmixctl.fingerprint import canonical_json
-from olmixctl.spec.source import compose, parse_source
+from olmixctl.spec.source import parse_source
+from olmixctl.spec.syntax import compose
 
 __all__ = ["SECTIONS", "format_mix"]
 
@@ -61,7 +62,7 @@ def format_mix(text: str, file: str = "mix.yaml") -> str:
     if source.problems:
         raise SpecError.collect(source.problems)
     clean = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    root = compose(clean)
+    root = compose(clean, file)
     lines = clean.split("\n")
     layout = _Layout(lines)
     # A file that is one `{…}` has no lines to order or indent.

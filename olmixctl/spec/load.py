@@ -111,10 +111,11 @@ def _refuse_conflict(source: Source, spec: MixSpec) -> None:
     if conflict is None:
         return
     places = [source.place(bound.field) for bound in conflict.bounds]
-    lines = ", ".join(str(line) for line in sorted({place.line or 0 for place in places}))
+    lines = [str(line) for line in sorted({place.line or 0 for place in places})]
+    listing = ", ".join(lines if len(lines) <= 8 else [*lines[:7], "…"])
     raise InfeasibleError(
         conflict_in_words(conflict),
         place=min(places, key=lambda p: (p.line or 0, p.column or 0)),
-        remedy=f"loosen one of them (line{'s' if ',' in lines else ''} {lines})",
+        remedy=f"loosen one of them (line{'s' if len(lines) > 1 else ''} {listing})",
         conflict=tuple(bound.label for bound in conflict.bounds),
     )

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from olmixctl.spec.source import Path_
+from olmixctl.spec.source import Keys
 
 __all__ = ["Violation", "closest", "describe", "load_schema", "violations"]
 
@@ -24,7 +24,7 @@ __all__ = ["Violation", "closest", "describe", "load_schema", "violations"]
 class Violation:
     """One finding of a schema: where (`at_key`: it is the key that is wrong), what was found, what to write."""
 
-    path: Path_
+    path: Keys
     message: str
     remedy: str
     at_key: bool = False
@@ -89,7 +89,7 @@ _TYPES = {
 
 
 def _explain(error: Any) -> Iterator[Violation]:  # noqa: ANN401  (jsonschema's error, which loads late)
-    path: Path_ = tuple(error.absolute_path)
+    path: Keys = tuple(error.absolute_path)
     rule, value, found = error.validator, error.validator_value, error.instance
     expected = error.schema.get("errorMessage") if isinstance(error.schema, Mapping) else None
     if "propertyNames" in error.absolute_schema_path:
@@ -105,7 +105,7 @@ def _explain(error: Any) -> Iterator[Violation]:  # noqa: ANN401  (jsonschema's 
         yield Violation(path, f"found {describe(found)}", f"write {expected or _rule_in_words(str(rule), value)}")
 
 
-def _missing(path: Path_, required: list[str], found: Mapping[str, Any], expected: str | None) -> Iterator[Violation]:
+def _missing(path: Keys, required: list[str], found: Mapping[str, Any], expected: str | None) -> Iterator[Violation]:
     for name in required:
         if name not in found:
             yield Violation(
@@ -126,7 +126,7 @@ _EXAMPLES = {
 }
 
 
-def _unknown(path: Path_, key: str, siblings: Mapping[str, Any], known: list[str]) -> Violation:
+def _unknown(path: Keys, key: str, siblings: Mapping[str, Any], known: list[str]) -> Violation:
     free = [k for k in known if k not in siblings]
     if key == "paths" and "domains" in siblings:
         return Violation(
@@ -139,7 +139,7 @@ def _unknown(path: Path_, key: str, siblings: Mapping[str, Any], known: list[str
     return Violation(path, f"unknown field {key!r}", f"fields here are: {', '.join(known)}", True)
 
 
-def _choice(path: Path_, found: Any, choices: list[Any]) -> Violation:  # noqa: ANN401
+def _choice(path: Keys, found: Any, choices: list[Any]) -> Violation:  # noqa: ANN401
     if path == ("version",):
         newer = isinstance(found, int) and not isinstance(found, bool) and found > 1
         remedy = "install a newer olmixctl, or write version: 1" if newer else "write version: 1"

@@ -20,14 +20,12 @@ import yaml
 
 from olmixctl.errors import Place, SpecError
 from olmixctl.spec.scalars import Misread, read_scalar
+from olmixctl.spec.syntax import compose
 
-__all__ = ["Path_", "Source", "address", "compose", "parse_source", "read_text"]
+__all__ = ["Keys", "Source", "address", "parse_source", "read_text"]
 
-Path_ = tuple[str | int, ...]
+Keys = tuple[str | int, ...]
 """Keys and list positions from the top of the file to a value."""
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MAX_DEPTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Source:
         return SpecError(message, place=self.place(where, key=key), remedy=remedy)
 
 
-def address(path: Path_) -> str:
+def address(path: Keys) -> str:
     """The address of a path of keys: `("domains", "web", "domains", "health", "max")` → `domains.web/health.max`."""
     parts = list(path)
     text = ""
@@ -109,22 +107,13 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def compose(text: str) -> Any:  # noqa: ANN401  (PyYAML's nodes are untyped)
-    """The YAML node tree of `text`; raises yaml.YAMLError."""
-    return yaml.compose(text, Loader=_Loader)
-
-
 def parse_source(text: str, file: str) -> Source:
     """The values of a mix file and where they stand; what YAML misreads is in `problems`.
 
     Raises:
         SpecError: it is not YAML at all, empty, or not a mapping.
     """
-    try:
-        _guard(text, file)
-        node = compose(text)
-    except yaml.YAMLError as error:
-        raise _syntax_error(error, text, file) from None
+    node = compose(text, file)
     if node is None:
         raise SpecError("the file is empty", place=Place(file, 1, 1), remedy="run `olmixctl init` for a start")
     if not isinstance(node, yaml.MappingNode):
@@ -133,42 +122,26 @@ def parse_source(text: str, file: str) -> Source:
             place=Place(file, node.start_mark.line + 1, node.start_mark.column + 1),
             remedy="start with `version: 1`; see `olmixctl init`",
         )
-    source = Source(file, text)
-    data = _Walk(source).value(node, ())
-    # The dataclass is frozen so that nobody else does this.
-    object.__setattr__(source, "data", data)
-    return source
+    walk = _Walk(file)
+    data = walk.value(node, ())
+    return Source(file, text, data, walk.values, walk.keys, walk.problems, walk.misread)
 
 
 _KINDS: Mapping[type, str] = {yaml.ScalarNode: "a single value", yaml.SequenceNode: "a list"}
 
 
-def _guard(text: str, file: str) -> None:
-    """Refuse what the composer cannot take: nesting that would exhaust the stack, and aliases, which nodes hide."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent):
-            mark: Any = event.start_mark
-            place = Place(file, mark.line + 1, mark.column + 1)
-        if depth > _MAX_DEPTH:
-            raise SpecError(f"nested deeper than {_MAX_DEPTH} levels", place=place, remedy="flatten the domains")
-        if isinstance(event, yaml.AliasEvent):
-            raise SpecError(
-                "aliases (`*name`) are not read",
-                place=place,
-                remedy="write the value out: in a mix file every value stands where it is used",
-            )
-
-
 class _Walk:
-    """One pass over the nodes: plain data out, places and problems into the source."""
+    """One pass over the nodes: plain data out, places and problems noted."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.values: dict[str, tuple[int, int]] = {}
+        self.keys: dict[str, tuple[int, int]] = {}
+        self.problems: list[SpecError] = []
+        self.misread: set[str] = set()
 
-    def value(self, node: yaml.Node, path: Path_) -> Any:  # noqa: ANN401  (any JSON value)
-        self.source.values.setdefault(address(path), _mark(node))
+    def value(self, node: yaml.Node, path: Keys) -> Any:  # noqa: ANN401  (any JSON value)
+        self.values.setdefault(address(path), _mark(node))
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -177,25 +150,25 @@ class _Walk:
         assert isinstance(node, yaml.ScalarNode)  # YAML has no fourth kind
         return self.scalar(node, path)
 
-    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
         self._no_tag(node, path, "tag:yaml.org,2002:map")
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self.key(key_node, path)
             where = address((*path, key))
             if key in result:
-                first = self.source.keys[where][0]
+                first = self.keys[where][0]
                 message = f"the key {key!r} stands twice; first on line {first}"
-                self.source.problems.append(self._at(key_node, (*path, key), message, "keep one of them"))
+                self.problems.append(self._at(key_node, (*path, key), message, "keep one of them"))
                 continue
-            self.source.keys[where] = _mark(key_node)
+            self.keys[where] = _mark(key_node)
             # A value over several lines is best found by its key.
             at = _mark(value_node if isinstance(value_node, yaml.ScalarNode) else key_node)
-            self.source.values.setdefault(where, at)
+            self.values.setdefault(where, at)
             result[key] = self.value(value_node, (*path, key))
         return result
 
-    def key(self, node: yaml.Node, path: Path_) -> str:
+    def key(self, node: yaml.Node, path: Keys) -> str:
         if not isinstance(node, yaml.ScalarNode):
             raise self._at(node, path, "a key must be a single word", "write `key: value`")
         if node.tag == "tag:yaml.org,2002:merge":
@@ -207,26 +180,26 @@ class _Walk:
             where = (*path, raw)
             remedy = f'quote it: "{raw}"' if raw else "give it a name"
             message = f"YAML reads the key `{raw}` as {meaning}"
-            self.source.problems.append(self._at(node, where, message, remedy))
-            self.source.misread.add(address(where))
+            self.problems.append(self._at(node, where, message, remedy))
+            self.misread.add(address(where))
         return raw
 
-    def scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:  # noqa: ANN401
+    def scalar(self, node: yaml.ScalarNode, path: Keys) -> Any:  # noqa: ANN401
         raw = str(node.value)
         read = read_scalar(raw, node.tag, plain=not node.style)
         if not isinstance(read, Misread):
             return read
-        self.source.problems.append(self._at(node, path, f"YAML 1.1 reads `{raw}` as {read.meaning}", read.remedy))
-        self.source.misread.add(address(path))
+        self.problems.append(self._at(node, path, f"YAML 1.1 reads `{raw}` as {read.meaning}", read.remedy))
+        self.misread.add(address(path))
         return raw
 
-    def _no_tag(self, node: yaml.Node, path: Path_, expected: str) -> None:
+    def _no_tag(self, node: yaml.Node, path: Keys, expected: str) -> None:
         if node.tag != expected:
             raise self._at(node, path, f"the tag `{node.tag}` is not read", "leave the tag out")
 
-    def _at(self, node: yaml.Node, path: Path_, message: str, remedy: str) -> SpecError:
+    def _at(self, node: yaml.Node, path: Keys, message: str, remedy: str) -> SpecError:
         line, column = _mark(node)
-        return SpecError(message, place=Place(self.source.file, line, column, address(path)), remedy=remedy)
+        return SpecError(message, place=Place(self.file, line, column, address(path)), remedy=remedy)
 
 
 _JSON: Mapping[type, str] = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
@@ -234,46 +207,3 @@ _JSON: Mapping[type, str] = {bool: "true or false", int: "a number", float: "a n
 
 def _mark(node: yaml.Node) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-_CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
-
-
-def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> SpecError:
-    if (marker := _CONFLICT.search(text)) is not None:
-        place = Place(file, text.count("\n", 0, marker.start()) + 1, 1)
-        return SpecError("a conflict marker of Git", place=place, remedy="settle the conflict and remove the markers")
-    if isinstance(error, yaml.reader.ReaderError):
-        before = text[: error.position]
-        place = Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        code = error.character if isinstance(error.character, int) else ord(error.character)
-        return SpecError(f"the character U+{code:04X} may not stand in YAML", place=place, remedy="delete it")
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if "end of stream" in str(getattr(error, "problem", "")) and getattr(error, "context_mark", None):
-        # Where the quote opens, not the end of the file.
-        mark = error.context_mark  # type: ignore[attr-defined]
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    found = " ".join(filter(None, (getattr(error, "problem", None), getattr(error, "context", None))))
-    shown = text.splitlines()[line - 1] if line <= len(text.splitlines()) else ""
-    message, remedy = _explain_syntax(found, shown, column)
-    return SpecError(message, place=Place(file, line, column), remedy=remedy)
-
-
-def _explain_syntax(found: str, line: str, column: int) -> tuple[str, str]:
-    """What libyaml found, in words, and what to write."""
-    if "\t" in line[: column + 1]:
-        return "a tab where YAML takes only spaces", "indent with spaces"
-    if "alias" in found or "anchor" in found:
-        return "a plain value may not start with `*` or `&`", 'quote it, as in "*.txt"'
-    if "cannot start any token" in found:
-        return f"a plain value may not start with `{line[column - 1 : column]}`", "quote the value"
-    if "mapping values are not allowed" in found:
-        return (
-            "a second `: ` on this line, or wrong indentation",
-            "quote the value, or align it with its siblings",
-        )
-    if "quoted scalar" in found and "end of stream" in found:
-        return "this quote is never closed", "close it"
-    if "document" in found:
-        return "a second document, or text after the end of the mapping", "keep one mapping a file, aligned at the left"
-    return f"not valid YAML: {found}", "check indentation, brackets and quotes here and on the line above"
