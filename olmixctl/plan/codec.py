@@ -1,13 +1,14 @@
-"""Plan ⇄ JSON, and what makes a saved plan stale. The file binds: apply may run less than it says, never more or other."""
+"""Plan ⇄ JSON, and what makes a saved plan stale. The file binds: apply may run less, never more or other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from olmixctl.errors import StaleError
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import Cost, Plan
+from olmixctl.plan.steps import FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 
 __all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json"]
 
@@ -34,6 +35,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         },
         "evals": dict(sorted(observed.evals.items())),
         "trainer": observed.trainer,
+        "proxy": {"model": observed.spec.proxy.model, "tokens": observed.spec.proxy.tokens},
         "changes": [
             {
                 "category": c.category,
@@ -64,10 +66,25 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
             for run in plan.runs
         ],
         "extra_evidence": list(plan.extra_evidence),
+        "steps": [_step(step) for step in steps_of(plan)],
         "cost": _cost(plan.cost),
         "counterfactual": _cost(plan.counterfactual),
         "checks": [{"level": c.level, "name": c.name, "message": c.message, "remedy": c.remedy} for c in plan.checks],
     }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    match step:
+        case TrainRuns(runs):
+            return {"do": "train", "runs": len({run.key for run in runs})}
+        case FitAndSolve(coordinates, evidence):
+            return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence)}
+        case KeepRatios(coordinates):
+            return {"do": "keep-ratios", "domains": len(coordinates.leaves)}
+        case WriteLock(serial):
+            return {"do": "write-lock", "serial": serial}
+        case _:
+            assert_never(step)
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
