@@ -7,7 +7,7 @@ are the same on every machine, and the best mix is known (`surface`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from olmixctl.execute.events import OnEvent, RunFinished, TrainingStarted
 from olmixctl.execute.protocol import Outcome, Record, TrainingData
@@ -32,12 +32,15 @@ def surface(weights: dict[str, float], evaluation: str) -> float:
 
 
 class FakeExecutor:
-    """Answers at once from the surface."""
+    """Answers at once from the surface.
+
+    Args:
+        evals: metric → eval digest.
+    """
 
     trainer = "fake1"
-    reads_data = False
 
-    def __init__(self, evals: dict[str, str]) -> None:
+    def __init__(self, evals: Mapping[str, str]) -> None:
         self.evals = evals
 
     def execute(

@@ -42,7 +42,6 @@ class LocalExecutor:
     """
 
     trainer = TRAINER_VERSION
-    reads_data = True
 
     def __init__(self, spec: ExecutorSpec, checkpoints: Path, parallelism: int | None = None) -> None:
         self.spec = spec

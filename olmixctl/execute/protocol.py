@@ -58,10 +58,6 @@ class Executor(Protocol):
     def trainer(self) -> str:
         """Semantic version of the trainer: part of the run key."""
 
-    @property
-    def reads_data(self) -> bool:
-        """Whether runs read token shards (a response surface does not)."""
-
     def execute(
         self, runs: Sequence[PlannedRun], data: Callable[[], TrainingData], record: Record, on_event: OnEvent
     ) -> None:
@@ -69,7 +65,7 @@ class Executor(Protocol):
 
         Args:
             runs: distinct keys.
-            data: prepares what the runs read; called at most once.
+            data: prepares what the runs read; called at most once, and not by an executor that reads none.
             record: takes every finished run.
             on_event: takes progress.
 

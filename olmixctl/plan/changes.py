@@ -59,10 +59,11 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
     removed = tuple(sorted(set(lock.domains) - set(observed.states) - set(moves.values())))
     affected = tuple(sorted(set(observed.states) - set(kept)))
     evals_added = tuple(sorted(name for name, ev in observed.evals.items() if ev not in set(lock.evals.values())))
-    sections = tuple(name for name in sorted(_SECTIONS) if lock.inputs.get(name) != observed.inputs.get(name))
+    before, after = _comparable_inputs(observed, lock, kept)
+    sections = tuple(name for name in sorted(_SECTIONS) if before.get(name) != after.get(name))
     changes = [
         *_domain_changes(observed, lock, moves, removed),
-        *_section_changes(observed, lock, sections),
+        *_section_changes(before, after, sections),
         *_eval_changes(observed, lock),
     ]
     if not changes and observed.full != lock.spec_full:
@@ -168,10 +169,24 @@ def _revision(observed: Observed, lock: Lock, domain_id: str) -> Iterator[Change
         yield Change(category="metadata", subject=domain_id, action="none", reason="the same documents in other files")
 
 
-def _section_changes(observed: Observed, lock: Lock, sections: tuple[str, ...]) -> Iterator[Change]:
+def _comparable_inputs(
+    observed: Observed, lock: Lock, kept: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The declared inputs of lock and present, with domains cut to those that stand in both, under their new names."""
+    before, after = dict(lock.inputs), dict(observed.inputs)
+    was, now = before.get("domains", {}), after.get("domains", {})
+    both = {domain_id: domain_id for domain_id in now if domain_id in was} | dict(kept)
+    before["domains"] = {new: was[old] for new, old in both.items() if old in was}
+    after["domains"] = {new: now[new] for new in both if new in now}
+    return before, after
+
+
+def _section_changes(
+    inputs_before: Mapping[str, Any], inputs_after: Mapping[str, Any], sections: tuple[str, ...]
+) -> Iterator[Change]:
     for section in sections:
         category, action, reason = _SECTIONS[section]
-        before, after = lock.inputs.get(section), observed.inputs.get(section)
+        before, after = inputs_before.get(section), inputs_after.get(section)
         for subject, old, new in _leaves(section, before, after):
             yield Change(category=category, subject=subject, action=action, reason=reason, before=old, after=new)
 

@@ -1,0 +1,192 @@
+"""From a decided mix to the lock that records it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from olmixctl import __version__
+from olmixctl.fingerprint import digest
+from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.store import evidence_root
+from olmixctl.lock.codec import digest_of
+from olmixctl.lock.model import (
+    ActiveBound,
+    CrossValidation,
+    Excluded,
+    Lock,
+    LockedBlock,
+    LockedDomain,
+    LockedMetric,
+    LockedSolution,
+    LockedSurrogate,
+)
+from olmixctl.methods.olmix import Fitted, Solved, predict
+from olmixctl.mixture import GRID, Coordinates, GridMixture
+from olmixctl.plan.model import Observed, Plan
+from olmixctl.surrogate.model import parameters_digest
+from olmixctl.surrogate.registry import FAMILIES
+from olmixctl.surrogate.validation import cross_validate
+
+__all__ = ["kept_lock", "solved_lock"]
+
+
+def solved_lock(
+    plan: Plan, previous: Lock | None, fitted: Fitted, solved: Solved, records: Mapping[str, RunRecord]
+) -> Lock:
+    """The lock of a mix that was solved from evidence."""
+    solution = LockedSolution(
+        status="optimal",
+        solver=solved.solution.solver,
+        objective=_decimal(solved.solution.objective, 9),
+        objective_at_rounded=_decimal(solved.certificate.objective, 9),
+        residuals={
+            "primal": _decimal(solved.certificate.primal, 12),
+            "dual": _decimal(solved.certificate.dual, 12),
+            "gap": _decimal(solved.certificate.gap, 12),
+        },
+        active=tuple(
+            ActiveBound(constraint=name, multiplier=_decimal(value, 9)) for name, value in solved.solution.duals.items()
+        ),
+    )
+    return _lock(
+        plan,
+        previous,
+        plan.coordinates,
+        solved.rounded.leaves,
+        solution,
+        evidence=fitted.evidence.runs,
+        records=records,
+        surrogate=_surrogate(plan.observed, fitted),
+        predicted=_predicted(plan, previous, fitted, solved),
+    )
+
+
+def kept_lock(plan: Plan, previous: Lock, weights: GridMixture, *, moved: bool) -> Lock:
+    """The lock of kept ratios: no run stands behind it but those of the locks before."""
+    coordinates = Coordinates(tuple(weights)) if moved else plan.coordinates
+    solution = LockedSolution(status="projected" if moved else "kept")
+    return _lock(plan, previous, coordinates, weights, solution, evidence=(), records={})
+
+
+def _lock(
+    plan: Plan,
+    previous: Lock | None,
+    coordinates: Coordinates,
+    weights: GridMixture,
+    solution: LockedSolution,
+    *,
+    evidence: tuple[str, ...],
+    records: Mapping[str, RunRecord],
+    surrogate: LockedSurrogate | None = None,
+    predicted: Mapping[str, LockedMetric] | None = None,
+) -> Lock:
+    observed, serial = plan.observed, plan.base.serial + 1
+    excluded = tuple(
+        Excluded(run=run.key, reason="the run diverged")
+        for run in plan.runs
+        if run.key in records and records[run.key].status == "diverged"
+    )
+    root = evidence_root(dict(records), evidence)
+    return Lock(
+        name=observed.spec.name,
+        lineage=previous.lineage if previous else _lineage(observed, root),
+        serial=serial,
+        parent=digest_of(previous) if previous else None,
+        tool_version=__version__,
+        spec_semantic=observed.semantic,
+        spec_full=observed.full,
+        inputs=observed.inputs,
+        evals=observed.evals,
+        weights=weights,
+        domains=_domains(plan, previous, coordinates, weights, serial),
+        blocks={
+            block.name: LockedBlock(
+                mass=sum(weights[leaf] for leaf in block.shares),
+                members=len(block.shares),
+                from_serial=plan.kept_from or 0,
+            )
+            for block in coordinates.blocks
+        },
+        evidence=evidence,
+        evidence_root=root,
+        excluded=tuple(dict.fromkeys(excluded)),
+        surrogate=surrogate,
+        solution=solution,
+        predicted=predicted or {},
+    )
+
+
+def _lineage(observed: Observed, root: str) -> str:
+    """A lock's family: from what the first lock was made of, so that making it again gives the same bytes."""
+    value = {"name": observed.spec.name, "semantic": observed.semantic, "contents": observed.contents, "root": root}
+    return digest(value, prefix="lin1")
+
+
+def _domains(
+    plan: Plan, previous: Lock | None, coordinates: Coordinates, weights: GridMixture, serial: int
+) -> dict[str, LockedDomain]:
+    observed = plan.observed
+    specs = {domain.id: domain for domain in observed.spec.domains}
+    shares = {leaf: (block.name, share) for block in coordinates.blocks for leaf, share in block.shares.items()}
+    table = {}
+    for domain_id, state in sorted(observed.states.items()):
+        block, share = shares.get(domain_id, (None, None))
+        was = previous.domains.get(plan.renames.get(domain_id, domain_id)) if previous else None
+        old_weight = previous.weights.get(plan.renames.get(domain_id, domain_id)) if previous else None
+        unchanged = was is not None and was.content == state.content and old_weight == weights[domain_id]
+        tokens = Decimal(weights[domain_id]) * observed.spec.target.tokens / GRID
+        table[domain_id] = LockedDomain(
+            fingerprint=state.fingerprint,
+            content=state.content,
+            tokens=state.tokens,
+            documents=state.documents,
+            repetition=_decimal(tokens / state.tokens, 6),
+            changed_in=was.changed_in if was is not None and unchanged else serial,
+            protected=specs[domain_id].protected,
+            block=block,
+            share=share,
+        )
+    return table
+
+
+def _surrogate(observed: Observed, fitted: Fitted) -> LockedSurrogate:
+    weights = {e.name: e.weight for e in observed.spec.evals}
+    cv = cross_validate(
+        fitted.evidence, FAMILIES[fitted.family], seed=observed.spec.swarm.seed, objective_weights=weights
+    )
+    locked = None
+    if cv is not None and cv.spearman is not None:
+        locked = CrossValidation(spearman=_decimal(cv.spearman, 6), rmse=_decimal(cv.rmse, 6))
+    return LockedSurrogate(
+        family=fitted.family, digest=parameters_digest(fitted.fit), runs=len(fitted.evidence.runs), cv=locked
+    )
+
+
+def _predicted(plan: Plan, previous: Lock | None, fitted: Fitted, solved: Solved) -> dict[str, LockedMetric]:
+    """Metrics under the natural, the previous and this mix, where they lie in the coordinates of the laws."""
+    observed, coordinates = plan.observed, plan.coordinates
+    natural = coordinates.collapse(observed.natural)
+    before = None
+    if previous is not None:
+        new_name = {old: new for new, old in plan.renames.items()}
+        mix = {new_name.get(d, d): points / GRID for d, points in previous.weights.items()}
+        # The old mix was rounded to the grid; its ratios are the block's within that.
+        before = coordinates.collapse(mix, tolerance=2 / GRID)
+    this = {name: points / GRID for name, points in solved.rounded.coordinates.items()}
+    columns = [None if point is None else predict(fitted, point) for point in (natural, before, this)]
+    return {
+        metric: LockedMetric(
+            **{
+                name: None if column is None else _decimal(column[metric], 6)
+                for name, column in zip(("natural", "previous", "this"), columns, strict=True)
+            }
+        )
+        for metric in fitted.fit.metrics
+    }
+
+
+def _decimal(value: float | Decimal, places: int) -> Decimal:
+    """Fixed-point, with no negative zero."""
+    fixed = Decimal(value).quantize(Decimal(1).scaleb(-places))
+    return abs(fixed) if fixed == 0 else fixed
