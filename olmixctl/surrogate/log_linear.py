@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from olmixctl.surrogate.model import Array, Evidence, FitStatus
-from olmixctl.surrogate.newton import Problems, leave_one_out, refine
+from olmixctl.surrogate.newton import LOOSE, Problems, Refined, leave_one_out, refine
 
 __all__ = ["RIDGES", "LogLinear", "LogLinearFit"]
 
@@ -90,44 +90,60 @@ class LogLinear:
         """
         sampled_C = (evidence.weights_RC > 0).any(axis=0)
         weights_RC = evidence.weights_RC[:, sampled_C]
-        offsets_M, coefficients_MS, ridges_M, converged_M, iterations = _fit(weights_RC, evidence.losses_RM, self.delta)
+        found, ridges_M = _fit(weights_RC, evidence.losses_RM, self.delta)
+        coefficients_MS = found.parameters_BP[:, 1:]
         coefficients_MC = np.repeat(coefficients_MS.mean(axis=1)[:, None], len(evidence.coordinates), axis=1)
         coefficients_MC[:, sampled_C] = coefficients_MS
         return LogLinearFit(
             coordinates=evidence.coordinates,
             metrics=evidence.metrics,
-            offsets_M=offsets_M,
+            offsets_M=found.parameters_BP[:, 0],
             coefficients_MC=coefficients_MC,
             ridges_M=ridges_M,
-            status=_status(evidence, converged_M, iterations),
+            status=_status(evidence, found),
         )
 
 
-def _fit(weights_RC: Array, losses_RM: Array, delta: float | None) -> tuple[Array, Array, Array, Array, int]:
-    """Offsets, coefficients, ridges, convergence, iterations."""
-    metrics = losses_RM.shape[1]
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """What a fit works on: sampled coordinates only, metrics in rows."""
+
+    weights_RC: Array
+    outer_RQ: Array
+    losses_MR: Array
+    scale_M: Array
+
+    def problems(self, ridges_B: Array, delta_B: Array, *, copies: int = 1) -> Problems:
+        """One problem a metric, or `copies` of it side by side."""
+        losses_BR = np.repeat(self.losses_MR, copies, axis=0)
+        penalty_B = ridges_B * np.repeat(self.scale_M, copies) ** 2
+        return Problems(self.weights_RC, self.outer_RQ, losses_BR, penalty_B, delta_B)
+
+
+def _fit(weights_RC: Array, losses_RM: Array, delta: float | None) -> tuple[Refined, Array]:
+    """The optimum of each metric at its chosen ridge, and the ridges."""
     losses_MR = np.ascontiguousarray(losses_RM.T)
-    scale_M = np.maximum(losses_MR.std(axis=1), 1e-9 * np.abs(losses_MR).mean(axis=1))
-    start_MP = _best_start(weights_RC, losses_MR, scale_M)
+    metrics = len(losses_MR)
+    # A constant metric has no scale of its own: a billionth of its size stands for it.
+    scale_M = np.maximum(losses_MR.std(axis=1), 1e-9 * np.abs(losses_MR).mean(axis=1) + 1e-300)
+    data = _Data(weights_RC, Problems.outer(weights_RC), losses_MR, scale_M)
+    start_MP = _best_start(data)
     delta_M = np.full(metrics, np.inf)
     if delta is not None:
-        residuals_MR = losses_MR - _values(start_MP, weights_RC)
+        residuals_MR = losses_MR - start_MP[:, :1] - np.exp(start_MP[:, 1:] @ weights_RC.T)
         spread_M = 1.4826 * np.median(np.abs(residuals_MR), axis=1)
         delta_M = delta * np.maximum(spread_M, 1e-6 * scale_M)
-    return _ridge_path(weights_RC, losses_MR, scale_M, delta_M, start_MP)
+    ridges_M, near_MP = _ridge_path(data, delta_M, start_MP)
+    return refine(data.problems(ridges_M, delta_M), near_MP), ridges_M
 
 
-def _best_start(weights_RC: Array, losses_MR: Array, scale_M: Array) -> Array:
-    """The best least-squares optimum over all starts, per metric, at the middle ridge: M × (1 + C)."""
-    metrics, count = len(losses_MR), len(_STARTS)
-    starts = np.stack([_log_space(weights_RC, losses_MR, f) for f in _STARTS], axis=1)
-    problems = Problems(
-        weights_RC=weights_RC,
-        losses_BR=np.repeat(losses_MR, count, axis=0),
-        penalty_B=np.repeat(RIDGES[_FIRST_RIDGE] * scale_M**2, count),
-        delta_B=np.full(metrics * count, np.inf),
-    )
-    found = refine(problems, starts.reshape(metrics * count, -1))
+def _best_start(data: _Data) -> Array:
+    """The best least-squares optimum over all starts, per metric, at the middle ridge: M × P."""
+    metrics, count = len(data.losses_MR), len(_STARTS)
+    starts = np.stack([_log_space(data.weights_RC, data.losses_MR, f) for f in _STARTS], axis=1)
+    ridges_B = np.full(metrics * count, RIDGES[_FIRST_RIDGE])
+    problems = data.problems(ridges_B, np.full(metrics * count, np.inf), copies=count)
+    found = refine(problems, starts.reshape(metrics * count, -1), tolerance=LOOSE)
     best_M = np.argmin(found.objective_B.reshape(metrics, count), axis=1)
     return np.asarray(found.parameters_BP.reshape(metrics, count, -1)[np.arange(metrics), best_M])
 
@@ -147,40 +163,27 @@ def _log_space(weights_RC: Array, losses_MR: Array, fraction: float) -> Array:
     return np.concatenate([offsets_M[:, None], slopes_MC + mean_M[:, None]], axis=1)
 
 
-def _ridge_path(
-    weights_RC: Array, losses_MR: Array, scale_M: Array, delta_M: Array, start_MP: Array
-) -> tuple[Array, Array, Array, Array, int]:
-    """Follow the ridges outwards from the first one and keep, per metric, the lowest leave-one-out error."""
-    metrics = len(losses_MR)
-    error_MK = np.full((metrics, len(RIDGES)), np.inf)
-    converged_MK = np.zeros((metrics, len(RIDGES)), dtype=bool)
-    parameters_MKP = np.zeros((metrics, len(RIDGES), start_MP.shape[1]))
-    iterations = 0
+def _ridge_path(data: _Data, delta_M: Array, start_MP: Array) -> tuple[Array, Array]:
+    """Follow the ridges outwards from the first; per metric the one of lowest leave-one-out error, and its optimum."""
+    metrics = len(data.losses_MR)
+    error_KM = np.full((len(RIDGES), metrics), np.inf)
+    parameters_KMP = np.zeros((len(RIDGES), *start_MP.shape))
     for path in (range(_FIRST_RIDGE, len(RIDGES)), range(_FIRST_RIDGE - 1, -1, -1)):
         at_MP = start_MP
         for k in path:
-            problems = Problems(weights_RC, losses_MR, RIDGES[k] * scale_M**2, delta_M)
-            found = refine(problems, at_MP)
-            at_MP = found.parameters_BP
-            parameters_MKP[:, k], converged_MK[:, k] = at_MP, found.converged_B
-            error_MK[:, k] = leave_one_out(problems, at_MP)
-            iterations = max(iterations, found.iterations)
-    pick_M = np.argmin(error_MK, axis=1)
-    rows_M = np.arange(metrics)
-    chosen_MP = parameters_MKP[rows_M, pick_M]
-    return chosen_MP[:, 0], chosen_MP[:, 1:], np.array(RIDGES)[pick_M], converged_MK[rows_M, pick_M], iterations
+            problems = data.problems(np.full(metrics, RIDGES[k]), delta_M)
+            at_MP = refine(problems, at_MP, tolerance=LOOSE).parameters_BP
+            parameters_KMP[k], error_KM[k] = at_MP, leave_one_out(problems, at_MP)
+    pick_M = np.argmin(error_KM, axis=0)
+    return np.array(RIDGES)[pick_M], parameters_KMP[pick_M, np.arange(metrics)]
 
 
-def _values(parameters_BP: Array, weights_RC: Array) -> Array:
-    return np.asarray(parameters_BP[:, :1] + np.exp(parameters_BP[:, 1:] @ weights_RC.T))
-
-
-def _status(evidence: Evidence, converged_M: Array, iterations: int) -> FitStatus:
+def _status(evidence: Evidence, found: Refined) -> FitStatus:
     notes: list[str] = []
     runs, unknowns = len(evidence.runs), len(evidence.coordinates) + 1
     if runs < unknowns:
         notes.append(f"{runs} runs for {unknowns} parameters a metric: the ridge decides what the runs do not")
-    still = [name for name, done in zip(evidence.metrics, converged_M, strict=True) if not done]
+    still = [name for name, done in zip(evidence.metrics, found.converged_B, strict=True) if not done]
     if still:
         notes.append(f"not converged: {', '.join(still)}")
     constant_M = np.ptp(evidence.losses_RM, axis=0) == 0
@@ -190,4 +193,4 @@ def _status(evidence: Evidence, converged_M: Array, iterations: int) -> FitStatu
     never = evidence.never_sampled()
     if never:
         notes.append(f"never sampled, held at the reference share: {', '.join(never)}")
-    return FitStatus(converged=not still, never_sampled=never, notes=tuple(notes), iterations=iterations)
+    return FitStatus(converged=not still, never_sampled=never, notes=tuple(notes), iterations=found.iterations)
