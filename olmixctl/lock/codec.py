@@ -26,7 +26,7 @@ from olmixctl.lock.model import (
 )
 from olmixctl.mixture import GRID, SHARE_UNITS, GridMixture
 
-__all__ = ["digest_of", "dump", "parse"]
+__all__ = ["digest_of", "dump", "lock_as_json", "parse"]
 
 _INTEGRITY = "integrity: "
 
@@ -40,6 +40,26 @@ def dump(lock: Lock) -> str:
 def digest_of(lock: Lock) -> str:
     """`sha256:` of the lock's text: what a child lock names as its parent, and a plan as its base."""
     return "sha256:" + sha256_hex(dump(lock))
+
+
+def lock_as_json(lock: Lock) -> dict[str, Any]:
+    """The lock as JSON, for programs: the lockfile's own shape, inputs as values instead of text, with its digest.
+
+    Numbers have as many decimals as in the file; `float` reads them back to the same decimals.
+    """
+    document = _document(lock) | {"inputs": dict(lock.inputs), "digest": digest_of(lock)}
+    plain: dict[str, Any] = _plain(document)
+    return plain
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
 
 
 def parse(text: str, file: str = "lock") -> Lock:

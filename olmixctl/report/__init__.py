@@ -1,0 +1,3 @@
+"""Plans, locks, diffs and runs as text and Markdown: pure functions from values to strings."""
+
+from __future__ import annotations

@@ -1,0 +1,158 @@
+"""A lock as text: the mix beside the natural one, what holds each weight, what it predicts, what it rests on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from olmixctl.lock.model import Lock
+from olmixctl.mixture import GRID
+from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
+from olmixctl.report.numbers import NONE, bits, count, factor, percent, plural
+
+__all__ = ["lock_text", "marks_of", "natural_weights"]
+
+_BAR = 12
+_BOUNDS = {"max_repetition": "passes", "max": "max", "min": "min", "constraint": "group", "guardrail": "guardrail"}
+
+
+def lock_text(lock: Lock, look: Look) -> str:
+    """A lock for a person."""
+    return page([_title(lock, look), _weights(lock, look), _predicted(lock, look), _behind(lock, look)])
+
+
+def natural_weights(lock: Lock) -> dict[str, float]:
+    """The mix in proportion to the tokens there are."""
+    total = sum(domain.tokens for domain in lock.domains.values())
+    return {name: domain.tokens / total if total else 0.0 for name, domain in lock.domains.items()}
+
+
+def marks_of(lock: Lock) -> dict[str, str]:
+    """Domain → what holds its weight: active bounds, a kept ratio, protection."""
+    marks: dict[str, list[str]] = {name: [] for name in lock.domains}
+    for bound in lock.solution.active:
+        kind, _, subject = bound.constraint.partition(":")
+        if subject in marks:
+            marks[subject].append(f"at {_BOUNDS.get(kind, kind)}")
+    for name, domain in lock.domains.items():
+        marks[name] += ["kept"] if domain.block else []
+        marks[name] += ["protected"] if domain.protected else []
+    return {name: ", ".join(words) for name, words in marks.items()}
+
+
+def _title(lock: Lock, look: Look) -> list[str]:
+    target = lock.inputs.get("target", {})
+    remark = f"lock serial {lock.serial}, {plural(len(lock.domains), 'domain')}"
+    if "tokens" in target:
+        passes = target.get("max_repetition")
+        limit = "" if passes is None else f", at most {passes:g} passes"
+        remark += f", for {count(target['tokens'])} tokens{limit}"
+    return [heading(lock.name, look, remark)]
+
+
+def _weights(lock: Lock, look: Look) -> list[str]:
+    natural, marks = natural_weights(lock), marks_of(lock)
+    greatest = max(lock.weights.values())
+    rows: list[Row] = []
+    for name, points in sorted(lock.weights.items(), key=lambda item: (-item[1], item[0])):
+        domain, was = lock.domains[name], natural[name]
+        times = points / GRID / was if was else None
+        rows.append(
+            [
+                Cell(name, "plain" if points else "faint"),
+                Cell(percent(points / GRID), "strong" if points else "faint"),
+                Cell(bar(points, greatest, _BAR), "key"),
+                percent(was),
+                Cell(NONE if times is None else factor(times), _tone(times)),
+                count(domain.tokens),
+                f"{domain.repetition:.2f}",
+                Cell(marks[name], "care" if "at " in marks[name] else "faint"),
+            ]
+        )
+    columns = [
+        Column("domain"),
+        Column("weight", right=True),
+        Column("", optional=True),
+        Column("natural", right=True),
+        Column("ratio", right=True),
+        Column("tokens", right=True),
+        Column("passes", right=True),
+        Column("held"),
+    ]
+    return table(columns, rows, look, indent=0)
+
+
+def _tone(times: float | None) -> Tone:
+    if times is None:
+        return "faint"
+    return "good" if times > 1.25 else "care" if times < 0.8 else "plain"
+
+
+def _predicted(lock: Lock, look: Look) -> list[str]:
+    if not lock.predicted:
+        return []
+    rows: list[Row] = [
+        [name, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), _gain(m.natural, m.this)]
+        for name, m in lock.predicted.items()
+    ]
+    columns = [
+        Column("metric"),
+        Column("natural", right=True),
+        Column("previous", right=True),
+        Column("this", right=True),
+        Column("vs natural", right=True),
+    ]
+    if not any(m.previous is not None for m in lock.predicted.values()):
+        rows, columns = [[*row[:2], *row[3:]] for row in rows], [*columns[:2], *columns[3:]]
+    return [heading("Predicted", look, "bits per byte of the proxy, less is better"), *table(columns, rows, look)]
+
+
+def _bits(value: Decimal | None) -> str:
+    return NONE if value is None else bits(float(value))
+
+
+def _gain(natural: Decimal | None, this: Decimal | None) -> Cell:
+    if natural is None or this is None or not natural:
+        return Cell("")
+    change = float(this / natural) - 1
+    if abs(change) < 0.00005:
+        return Cell("0.00 %")
+    text = f"{'−' if change < 0 else '+'}{abs(change) * 100:.2f} %"
+    return Cell(text, "good" if change < 0 else "bad")
+
+
+def _behind(lock: Lock, look: Look) -> list[str]:
+    lines = [heading("Behind it", look)]
+    for line in (_solution(lock), _evidence(lock), _active(lock), _identity(lock)):
+        lines += wrapped(line, look, hanging=4) if line else []
+    return lines
+
+
+def _solution(lock: Lock) -> str:
+    match lock.solution.status:
+        case "optimal":
+            solver = f" by {lock.solution.solver}" if lock.solution.solver else ""
+            return f"solved to optimality{solver}"
+        case "kept":
+            return "the kept ratios, renormalised: no solve was needed"
+        case "projected":
+            return "the kept ratios, moved to the nearest mix that meets every bound"
+
+
+def _evidence(lock: Lock) -> str:
+    if lock.surrogate is None:
+        return f"{plural(len(lock.evidence), 'run')} of evidence" if lock.evidence else "no runs of its own"
+    cv = lock.surrogate.cv
+    words = "" if cv is None else f"; cross-validated: rank correlation {cv.spearman:.3f}, error {cv.rmse:.4f}"
+    left_out = f", {len(lock.excluded)} left out" if lock.excluded else ""
+    return f"{lock.surrogate.family} laws on {plural(lock.surrogate.runs, 'run')}{left_out}{words}"
+
+
+def _active(lock: Lock) -> str:
+    names = [bound.constraint for bound in sorted(lock.solution.active, key=lambda b: -b.multiplier)]
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return f"bounds that hold it, costliest first: {', '.join(names[:6])}{more}" if names else ""
+
+
+def _identity(lock: Lock) -> str:
+    parent = f", parent {lock.parent[:15]}…" if lock.parent else ""
+    return f"lineage {lock.lineage[:8]}{parent}, written by olmixctl {lock.tool_version}"

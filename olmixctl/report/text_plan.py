@@ -1,0 +1,258 @@
+"""A plan as text, from its JSON: a saved plan reads exactly as it did when it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
+from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
+
+__all__ = ["ACTIONS", "SYMBOLS", "kept_mass", "plan_text", "step_in_words", "value_in_words"]
+
+Document = Mapping[str, Any]
+
+SYMBOLS: dict[str, str] = {"added": "+", "removed": "-", "moved": ">", "partitioned": "/", "merged": "&"}
+"""Category → symbol; every other category is `~`."""
+
+ACTIONS: dict[str, str] = {
+    "re-estimate": "share estimated anew",
+    "keep-ratio": "ratio kept",
+    "drop": "dropped",
+    "rescale": "rescaled",
+    "none": "no runs",
+}
+"""Action → what it means for the mix."""
+
+_TONES: dict[str, Tone] = {"+": "good", "-": "bad", "~": "care", ">": "key", "/": "key", "&": "key"}
+_LEVELS: dict[str, Tone] = {"block": "bad", "warn": "care", "note": "faint"}
+
+_FOLD = 12
+"""Changes of one kind beyond these are counted, not listed, unless the whole plan is asked for."""
+
+_LONGEST_VALUE = 28
+
+
+def plan_text(plan: Document, look: Look, *, mass: float | None = None, full: bool = False, target: str = "") -> str:
+    """A plan for a person.
+
+    Args:
+        plan: as `plan_as_json` makes it.
+        look: page and colour.
+        mass: share of the lock's mix that is kept, when the lock is at hand.
+        full: list every change, kept domain and run.
+        target: what was typed to name the mix, for the closing line.
+    """
+    return page(
+        [
+            [_title(plan, look)],
+            _changes(plan, look, full),
+            _kept(plan, look, mass, full),
+            _cost(plan, look),
+            _checks(plan, look),
+            _steps(plan, look),
+            _runs(plan, look) if full else [],
+            _closing(plan, look, target),
+        ]
+    )
+
+
+def kept_mass(plan: Document, weights: Mapping[str, float], renames: Mapping[str, str]) -> float | None:
+    """Share of the lock's mix that lies on kept domains; None where nothing is kept.
+
+    Args:
+        plan: as `plan_as_json` makes it.
+        weights: of the lock.
+        renames: new id → id in the lock.
+    """
+    members = [name for block in plan["coordinates"]["blocks"].values() for name in block]
+    return sum(weights.get(renames.get(name, name), 0.0) for name in members) if members else None
+
+
+def value_in_words(value: Any) -> str:  # noqa: ANN401  (any JSON value)
+    """A declared value, short."""
+    if value is None:
+        return "default"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def step_in_words(step: Document, plan: Document) -> str:
+    """One step of the plan as an instruction."""
+    match step["do"]:
+        case "train":
+            model, tokens = plan["proxy"]["model"], count(plan["proxy"]["tokens"])
+            return f"train {plural(step['runs'], 'proxy run')} ({model}, {tokens} tokens each)"
+        case "solve":
+            return f"fit {plural(step['runs'], 'run')} and solve for {plural(step['coordinates'], 'coordinate')}"
+        case "keep-ratios":
+            return f"keep the ratios of {plural(step['domains'], 'domain')} and renormalise"
+        case _:
+            return f"write the lock, serial {step['serial']}"
+
+
+def _title(plan: Document, look: Look) -> str:
+    serial = plan["base"]["serial"]
+    base = f"on lock serial {serial}" if plan["base"]["digest"] else "no lock yet"
+    return heading(f"Plan for {plan['name']}", look, base)
+
+
+def _changes(plan: Document, look: Look, full: bool) -> list[str]:
+    lines = [heading("Changes", look)]
+    for (category, action, reason), members in _grouped(plan["changes"]):
+        symbol = SYMBOLS.get(category, "~")
+        head = f"{category}, {ACTIONS[action]}: {reason}"
+        lines += wrapped(head, look, hanging=4, tone="faint")
+        shown = members if full or len(members) <= _FOLD else members[: _FOLD - 1]
+        rows = [[Cell(symbol, _TONES[symbol]), change["subject"], *_values(change), _unit(change)] for change in shown]
+        columns = [Column(""), Column(""), Column("", right=True), Column("", right=True), Column("")]
+        lines += table(columns, rows, look, indent=4)
+        if len(shown) < len(members):
+            lines.append(f"    … and {len(members) - len(shown)} more (--full lists them)")
+    return lines if plan["changes"] else [*lines, "  none"]
+
+
+def _grouped(changes: Sequence[Document]) -> Iterator[tuple[tuple[str, str, str], list[Document]]]:
+    """Changes of one category, action and reason together, in the order of their first."""
+    groups: dict[tuple[str, str, str], list[Document]] = {}
+    for change in changes:
+        groups.setdefault((change["category"], change["action"], change["reason"]), []).append(change)
+    yield from groups.items()
+
+
+def _is_size(change: Document) -> bool:
+    return change["category"] in {"added", "removed", "revised", "partitioned", "merged"}
+
+
+def _values(change: Document) -> tuple[str, str]:
+    before, after = change["before"], change["after"]
+    if before is None and after is None:
+        return "", ""
+    if change["category"] == "moved":
+        return "", f"from {before}"
+    if not _is_size(change):
+        return value_in_words(before), f"→ {value_in_words(after)}"
+    if before is None or after is None:
+        return "", count(after if before is None else before)
+    # Three digits hide a small revision: whole numbers show it.
+    same = count(before) == count(after)
+    return (f"{before:,}", f"→ {after:,}") if same else (count(before), f"→ {count(after)}")
+
+
+def _unit(change: Document) -> str:
+    return "tokens" if _is_size(change) and (change["before"] or change["after"]) is not None else ""
+
+
+def _kept(plan: Document, look: Look, mass: float | None, full: bool) -> list[str]:
+    blocks = plan["coordinates"]["blocks"]
+    if not blocks or plan["kind"] == "none":
+        return []
+    members = [name for block in blocks.values() for name in block]
+    share = "" if mass is None else f", {percent(mass)} of the lock's mix"
+    since = plan["coordinates"]["kept_from"]
+    text = f"{plural(len(members), 'domain')} keep their ratios from serial {since}{share}"
+    lines = [heading("Kept", look), *wrapped(text, look)]
+    if full:
+        rows = [
+            [name, percent(units / sum(block.values()))] for block in blocks.values() for name, units in block.items()
+        ]
+        lines += table([Column("domain"), Column("of the block", right=True)], rows, look, indent=4)
+    return lines
+
+
+def _cost(plan: Document, look: Look) -> list[str]:
+    if not plan["has_changes"]:
+        return []
+    cost, whole = plan["cost"], plan["counterfactual"]
+    needed = len({run["key"] for run in plan["runs"]})
+    recorded = needed - cost["runs"]
+    columns = [
+        Column(""),
+        Column("runs", right=True),
+        Column("compute", right=True),
+        Column("device time", right=True),
+        Column("p10 – p90", right=True, optional=True),
+        Column("price", right=True),
+    ]
+    rows = [_cost_row("to train", cost), _cost_row("recomputing all", whole)]
+    lines = [heading("Runs and cost", look), *table(columns, rows, look)]
+    if needed:
+        extra = len(plan["extra_evidence"])
+        also = f", and {extra} more answer for this mix" if extra else ""
+        lines += wrapped(f"{plural(needed, 'run')} needed, {recorded} recorded already{also}", look)
+    lines += wrapped(_saving(cost, whole), look)
+    if cost["runs"] and not cost["calibrated_on_runs"]:
+        lines += wrapped("device time is uncalibrated: no run of this model is recorded yet", look, tone="faint")
+    return lines
+
+
+def _cost_row(title: str, cost: Document) -> list[Cell | str]:
+    spread = cost["device_seconds"]
+    known = spread["p50"] is not None
+    runs = f"{cost['runs']:,}"
+    return [
+        title,
+        Cell(runs, "strong") if title == "to train" else runs,
+        flops(cost["flops"]),
+        seconds(spread["p50"]) if known else NONE,
+        f"{seconds(spread['p10'])} – {seconds(spread['p90'])}" if known and cost["runs"] else "",
+        "" if cost["money"] is None else money(cost["money"], cost["currency"]),
+    ]
+
+
+def _saving(cost: Document, whole: Document) -> str:
+    saved = whole["runs"] - cost["runs"]
+    if saved <= 0:
+        return ""
+    times = f", {factor(whole['flops'] / cost['flops'])} less compute" if cost["flops"] else ""
+    return f"{plural(saved, 'run')} saved against recomputing{times}"
+
+
+def _checks(plan: Document, look: Look) -> list[str]:
+    if not plan["checks"]:
+        return []
+    lines = [heading("Checks", look)]
+    for check in plan["checks"]:
+        first, *rest = wrapped(f"{check['level']:<5}  {check['message']}", look, hanging=9)
+        level = check["level"]
+        lines += [first.replace(level, look.paint(level, _LEVELS[level]), 1), *rest]
+        lines += wrapped(f"→ {check['remedy']}", look, indent=9, hanging=11) if check["remedy"] else []
+    return lines
+
+
+def _steps(plan: Document, look: Look) -> list[str]:
+    if not plan["steps"]:
+        return []
+    lines = [heading("Steps", look, plan["reason"])] if len(plan["reason"]) < look.width - 8 else []
+    lines = lines or [heading("Steps", look), *wrapped(plan["reason"], look, tone="faint")]
+    return [*lines, *(f"  {i}. {step_in_words(step, plan)}" for i, step in enumerate(plan["steps"], 1))]
+
+
+def _runs(plan: Document, look: Look) -> list[str]:
+    if not plan["runs"]:
+        return []
+    rows = [
+        [run["key"][:11], "recorded" if run["recorded"] else "to train", str(run["seed"]), _point(run["point"])]
+        for run in plan["runs"]
+    ]
+    columns = [Column("run"), Column(""), Column("seed", right=True), Column("mixture, largest first")]
+    return [heading("Runs", look), *table(columns, rows, look)]
+
+
+def _point(point: Mapping[str, float]) -> str:
+    largest = sorted(point.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{name} {weight * 100:.1f}" for name, weight in largest[:3])
+    return shown + (" …" if len(largest) > 3 else "")
+
+
+def _closing(plan: Document, look: Look, target: str) -> list[str]:
+    blocks = sum(check["level"] == "block" for check in plan["checks"])
+    if blocks:
+        return [look.paint(f"Blocked by {plural(blocks, 'check')}; apply would refuse (exit 3).", "bad")]
+    if not plan["has_changes"]:
+        return ["Nothing to do: the lock is of this mix file and this data."]
+    command = look.paint(f"olmixctl apply {target}".rstrip(), "strong")
+    serial = plan["base"]["serial"] + 1
+    runs = plan["cost"]["runs"]
+    return [f"To train {plural(runs, 'run')} and write serial {serial}: {command}" if runs else f"No runs: {command}"]
