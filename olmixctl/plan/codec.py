@@ -7,20 +7,26 @@ from typing import Any, assert_never
 
 from olmixctl.errors import StaleError
 from olmixctl.mixture import GRID
+from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.model import Cost, Plan
 from olmixctl.plan.steps import FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 
-__all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json"]
+__all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json", "saved_options"]
 
 PLAN_VERSION = 1
 
 
-def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON (schema: `schemas/plan.schema.json`)."""
+def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, Any]:
+    """The plan as JSON (schema: `schemas/plan.schema.json`), with the options it was made under."""
     observed = plan.observed
     return {
         "plan_version": PLAN_VERSION,
         "name": observed.spec.name,
+        "options": {
+            "reuse": options.reuse,
+            "max_runs": options.max_runs,
+            "allow_remove": sorted(options.allow_remove),
+        },
         "base": {"digest": plan.base.digest, "lineage": plan.base.lineage, "serial": plan.base.serial},
         "spec": {"semantic": observed.semantic, "full": observed.full},
         "domains": {
@@ -71,6 +77,14 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "counterfactual": _cost(plan.counterfactual),
         "checks": [{"level": c.level, "name": c.name, "message": c.message, "remedy": c.remedy} for c in plan.checks],
     }
+
+
+def saved_options(saved: Mapping[str, Any]) -> PlanOptions:
+    """The options a saved plan was made under: planning again with them is what it is compared with."""
+    options = saved["options"]
+    return PlanOptions(
+        reuse=options["reuse"], max_runs=options["max_runs"], allow_remove=frozenset(options["allow_remove"])
+    )
 
 
 def _step(step: Step) -> dict[str, Any]:
