@@ -25,6 +25,16 @@ _SCHEMA = (
 )
 _ASK_AT_ONCE = 500  # under SQLite's oldest limit on parameters
 _WAIT_SECONDS = 30.0
+_SYSTEM_ERRORS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
 
 CacheKey = tuple[str, ...]
 
@@ -65,9 +75,7 @@ class CorpusCache:
         try:
             self._insert(rows)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise self._unwritable(str(error)) from error
-            self._put_aside()
+            self._recover(error)
             self._insert(rows)
 
     def _insert(self, rows: list[tuple[bytes, bytes, bytes, bytes]]) -> None:
@@ -89,11 +97,9 @@ class CorpusCache:
                     marks = ",".join("?" * len(part))
                     query = f"SELECT name, stamp, value, tag FROM entries WHERE name IN ({marks})"  # noqa: S608  (marks)
                     rows += connection.execute(query, part).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such table" not in str(error):
-                raise self._unwritable(str(error)) from error
-        except sqlite3.DatabaseError:
-            self._put_aside()
+        except sqlite3.DatabaseError as error:
+            if "no such table" not in str(error):  # another command is just making it
+                self._recover(error)
             return []
         return rows
 
@@ -103,8 +109,12 @@ class CorpusCache:
         with closing(sqlite3.connect(self._folder / _FILE, timeout=_WAIT_SECONDS)) as connection:
             yield connection
 
-    def _put_aside(self) -> None:
+    def _recover(self, error: sqlite3.DatabaseError) -> None:
+        """Deletes what is no cache; an error of the system instead of the file is the user's to hear."""
         assert self._folder is not None
+        # Python's own errors (a wrong type found in a row) carry no code; they come from damage too.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _SYSTEM_ERRORS:
+            raise self._unwritable(str(error)) from error
         for name in (_FILE, f"{_FILE}-journal"):
             with contextlib.suppress(FileNotFoundError):
                 try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +38,12 @@ class CorpusContext:
     cache: CorpusCache
     shards: Path
     workers: int | None = None
-    on_progress: Progress | Callable[[int, int], None] = no_progress
+    on_progress: Progress = no_progress
 
     @classmethod
-    def open(cls, root: Path, *, tokenizer: str, on_progress: Progress | None = None) -> CorpusContext:
+    def open(
+        cls, root: Path, *, tokenizer: str, workers: int | None = None, on_progress: Progress | None = None
+    ) -> CorpusContext:
         """The usual one: cache and shards in `.olmixctl` below the workspace.
 
         Raises:
@@ -56,6 +57,7 @@ class CorpusContext:
             tokenizer=open_tokenizer(tokenizer, root),
             cache=CorpusCache(state / "cache"),
             shards=state / "shards",
+            workers=workers,
             on_progress=on_progress or no_progress,
         )
 

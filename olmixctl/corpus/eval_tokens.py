@@ -87,7 +87,7 @@ def _build(
 def _existing(name: str, path: Path) -> EvalTokens | None:
     """The file, if it is there and whole."""
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             kind: Literal["text", "continuation"] = "continuation" if int(arrays["continuation"]) else "text"
             documents, tokens = len(arrays["sizes"]), len(arrays["tokens"])
             whole = len(arrays["targets"]) == documents == len(arrays["offsets"]) - 1

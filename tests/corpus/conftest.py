@@ -72,3 +72,18 @@ def heldout() -> Callable[..., EvalSpec]:
         return EvalSpec(name=name, heldout=domains, fraction=fraction, **rest)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def word_tokenizer(workspace: Workspace) -> Path:
+    """`tokenizer.json`: words and white space, with byte fallback through an unknown token."""
+    tokenizers = pytest.importorskip("tokenizers")
+    from tokenizers import models, pre_tokenizers, trainers
+
+    tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.WordLevelTrainer(special_tokens=["[UNK]", "<|endoftext|>"])
+    tokenizer.train_from_iterator(["one two two three", "größer Ελλάδα 文 end Dokument Nummer"], trainer)
+    path = workspace.root / "tokenizer.json"
+    tokenizer.save(str(path))
+    return path
