@@ -9,7 +9,7 @@ print(result.lock.weights)
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,14 @@ from olmixctl.errors import (
 from olmixctl.execute.events import DataPreparing, OnEvent, Solving, silent
 from olmixctl.execute.protocol import Executor, TrainingData
 from olmixctl.fingerprint import digest
+from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import Ledger
 from olmixctl.lock.codec import digest_of, parse
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock, write_lock
-from olmixctl.plan.build import PlanOptions, build_plan
-from olmixctl.plan.model import Observed, Plan
+from olmixctl.mixture import Coordinates, GridMixture
+from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
+from olmixctl.plan.model import Observed, Plan, PlannedRun
 from olmixctl.plan.steps import FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
 from olmixctl.spec.load import LoadedMix, load_mix
 from olmixctl.spec.model import MixSpec
@@ -192,6 +194,42 @@ class Workspace:
             recorded=len({run.key for run in plan.runs if run.recorded}),
             wall_seconds=time.monotonic() - began,
         )
+
+    def measure(
+        self,
+        plan: Plan,
+        mixes: Sequence[GridMixture],
+        *,
+        seeds: Sequence[int] = (0,),
+        parallelism: int | None = None,
+        on_event: OnEvent = silent,
+    ) -> dict[tuple[int, int], RunRecord]:
+        """Train a proxy on each of `mixes` with each of `seeds`, and record them like any run: a mix put to the test.
+
+        Args:
+            plan: a plan of the present; only what it observed is used.
+            mixes: over the domains, on the grid.
+            seeds: of initialisation and data order.
+            parallelism: runs at once.
+            on_event: takes progress.
+
+        Returns:
+            (position in `mixes`, seed) → the recorded run.
+
+        Raises:
+            IncompleteError: stopped before all were done.
+        """
+        free, observed = Coordinates(tuple(plan.observed.states)), plan.observed
+        asked = {
+            (number, seed): PlannedRun(
+                inputs=run_inputs(observed, free, mix, seed), point=mix, weights=mix.as_mixture(), recorded=False
+            )
+            for number, mix in enumerate(mixes)
+            for seed in seeds
+        }
+        missing = tuple(run for run in asked.values() if run.key not in self.ledger)
+        self._train(replace(plan, runs=missing), parallelism, on_event)
+        return {where: self.ledger.get(run.key) for where, run in asked.items()}
 
     def verify(self, *, deep: bool = False) -> Verification:
         """Re-derive the lock from committed evidence; with `deep`, read the data again too.
