@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from olmixctl.mixture import GridMixture
+from olmixctl.mixture import GRID, GridMixture
 
 __all__ = ["ExportDomain", "ExportFile", "ExportMix"]
 
@@ -69,7 +69,7 @@ class ExportMix:
         if len({domain.id for domain in ordered}) != len(ordered):
             raise ValueError("a domain stands twice in the mix")
         object.__setattr__(self, "domains", ordered)
-        _ = self.weights
+        _ = self.weights  # a mixture that does not sum to one cannot be made
 
     @property
     def weights(self) -> GridMixture:
@@ -88,7 +88,7 @@ class ExportMix:
 
     def requested_tokens(self, domain: ExportDomain) -> Fraction:
         """Tokens of the run that come from `domain`, exactly."""
-        return Fraction(domain.weight * self.target_tokens, sum(self.weights.values()))
+        return Fraction(domain.weight * self.target_tokens, GRID)
 
     def repetition(self, domain: ExportDomain) -> Fraction | None:
         """How often the run passes over `domain`; None when the domain's size is not known (zero tokens)."""
