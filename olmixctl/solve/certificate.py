@@ -58,10 +58,10 @@ def certify(
     *,
     tolerance: float = ROUNDED_TOLERANCE,
 ) -> Certificate:
-    """The certificate of `point` (coordinate → weight), rounded or not.
+    """The certificate of `point` (coordinate → weight), rounded or not; not ok when the bounds leave no mix.
 
     Raises:
-        InfeasibleError: the bounds leave no mix.
+        InfeasibleError: a guardrail lies below its metric's floor, or a domain without reference is held above zero.
         ValueError: the point lacks a coordinate, or a metric has no fit.
     """
     program = build(problem, metrics)

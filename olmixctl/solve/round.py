@@ -40,7 +40,7 @@ def round_solution(problem: MixProblem, point: Mapping[str, float]) -> Rounded:
         InfeasibleError: no mix of whole millionths near the point meets the bounds (a bound pair narrower than the
             grid, say); the message names the bound.
     """
-    low, high = _leaf_bounds(problem)
+    low, high = _leaf_bounds(problem, point)
     coordinates = problem.coordinates
     members = coordinates.members()
     amounts = {name: Fraction(point[name]) * GRID for name in members}
@@ -58,7 +58,7 @@ def round_solution(problem: MixProblem, point: Mapping[str, float]) -> Rounded:
     return Rounded(GridMixture(leaves), GridMixture(mass))
 
 
-def _leaf_bounds(problem: MixProblem) -> tuple[Points, Points]:
+def _leaf_bounds(problem: MixProblem, point: Mapping[str, float]) -> tuple[Points, Points]:
     """Least and most millionths of each leaf, from the rows over one leaf.
 
     Raises:
@@ -75,10 +75,10 @@ def _leaf_bounds(problem: MixProblem) -> tuple[Points, Points]:
         high[leaf] = min(high[leaf], math.floor(upper * GRID)) if upper is not None else high[leaf]
         if low[leaf] > high[leaf]:
             raise _no_room(problem, f"{row.name} leaves no whole millionth for {leaf}")
-    for name in problem.coordinates.names:
-        # A domain without reference or evidence stays where it is held; zero stays exactly zero.
-        if problem.hold.get(name) == 0.0:
-            high |= dict.fromkeys(problem.coordinates.members()[name], 0)
+    for name, members in problem.coordinates.members().items():
+        # The solver leaves exact zeros only where a domain is held there; rounding does not bring it in.
+        if point[name] == 0.0:
+            high |= dict.fromkeys(members, 0)
     return low, high
 
 
@@ -96,8 +96,8 @@ def _exact(row: LinearBound, divisor: Fraction) -> tuple[Fraction | None, Fracti
 def _repair(problem: MixProblem, leaves: Points, low: Points, high: Points) -> Points:
     """Move single millionths between leaves until every row over several leaves holds exactly.
 
-    Each move lowers the total violation the most; among equals the one that strays least from the rounded shares,
-    then by name. Rounding breaks a row by at most a millionth a leaf, so the moves are few.
+    Each move lowers the total violation the most; ties go to domains that have points already, then by name.
+    Rounding breaks a row by at most a millionth a leaf, so the moves are few.
     """
     rows = [row for row in problem.rows if not _single(row)]
     if not rows:
@@ -141,11 +141,11 @@ def _best_move(
     now = float(broken(total_K))
     gain_LL = now - broken(total_K + (coefficient_KL.T[None, :, :] - coefficient_KL.T[:, None, :]))
     may_give = np.array([points[name] > low[name] for name in names])
-    # Exact zeros stay zero: a domain left out is not brought in by rounding.
-    may_take = np.array([0 < points[name] < high[name] for name in names])
+    may_take = np.array([points[name] < high[name] for name in names])
+    gain_LL -= 1e-6 * np.array([points[name] == 0 for name in names])
     gain_LL[~(may_give[:, None] & may_take[None, :])] = -np.inf
     best = int(np.argmax(np.round(gain_LL, 9)))
-    if gain_LL.flat[best] <= 1e-9:
+    if gain_LL.flat[best] <= 1e-8:
         return None
     return names[best // len(names)], names[best % len(names)]
 

@@ -32,9 +32,9 @@ __all__ = ["LIFTED", "NEAR", "REDRAWS", "SMALLEST", "SOURCE_STRENGTHS", "TOPIC_S
 SOURCE_STRENGTHS = (1.0, 20.0)
 TOPIC_STRENGTHS = (0.1, 5.0)
 SMALLEST = 0.002
-"""Smaller weights become exact zeros."""
+"""Weights drawn smaller become exact zeros."""
 LIFTED = 0.02
-"""The lifted coordinate of a mixture has at least this weight, or its prior, or its limit where that is less."""
+"""The lifted coordinate of a mixture has at least this weight, or its limit where that is less."""
 NEAR = 0.01
 """Mixtures closer than this in total variation are near-duplicates."""
 REDRAWS = 64
@@ -119,7 +119,7 @@ def _dirichlet(rng: np.random.Generator, alpha: Array) -> Array:
 def _draw_one(sampler: _Sampler, index: int, caps_C: Array, earlier: list[Array]) -> Array:
     """The first attempt inside the limits and not near an earlier mixture, else the last one brought inside."""
     lifted = sampler.lifted(index)
-    floor = min(float(caps_C[lifted]), max(float(sampler.prior_C[lifted]), LIFTED))
+    floor = min(float(caps_C[lifted]), LIFTED)
     best, distance = None, -1.0
     for attempt in range(REDRAWS):
         point = _sparse(sampler.draw(index, attempt), lifted, floor)
