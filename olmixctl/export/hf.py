@@ -23,6 +23,7 @@ __all__ = ["check", "remarks", "render"]
 
 _NAME = "hf"
 _SUM_TOLERANCE = 1.5e-8
+_RATE_UNITS = 10**30
 _USE = '''
 """Probabilities for `datasets.interleave_datasets`, in the order of DOMAINS.
 
@@ -82,10 +83,10 @@ def remarks(_mix: ExportMix) -> tuple[str, ...]:
 
 
 def _converted(mix: ExportMix) -> dict[str, Fraction]:
-    """Domain id → exact p_i = (w_i / m_i) / Σ (w_j / m_j)."""
-    rates = {domain.id: Fraction(domain.weight) / _mean_tokens(domain) for domain in mix.used}
+    """Domain id → p_i = (w_i / m_i) / Σ (w_j / m_j), to thirty digits: exact sums of many fractions grow unbounded."""
+    rates = {domain.id: round(domain.weight * _RATE_UNITS / _mean_tokens(domain)) for domain in mix.used}
     total = sum(rates.values())
-    return {name: rate / total for name, rate in rates.items()}
+    return {name: Fraction(rate, total) for name, rate in rates.items()}
 
 
 def _mean_tokens(domain: ExportDomain) -> Fraction:
