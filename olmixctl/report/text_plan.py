@@ -9,7 +9,7 @@ from typing import Any
 from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
 
-__all__ = ["ACTIONS", "SYMBOLS", "kept_mass", "plan_text", "step_in_words", "value_in_words"]
+__all__ = ["ACTIONS", "SYMBOLS", "is_size", "kept_mass", "plan_text", "step_in_words", "value_in_words"]
 
 Document = Mapping[str, Any]
 
@@ -121,7 +121,8 @@ def _grouped(changes: Sequence[Document]) -> Iterator[tuple[tuple[str, str, str]
     yield from groups.items()
 
 
-def _is_size(change: Document) -> bool:
+def is_size(change: Document) -> bool:
+    """Whether its values are numbers of tokens."""
     return change["category"] in {"added", "removed", "revised", "partitioned", "merged"}
 
 
@@ -131,7 +132,7 @@ def _values(change: Document) -> tuple[str, str]:
         return "", ""
     if change["category"] == "moved":
         return "", f"from {before}"
-    if not _is_size(change):
+    if not is_size(change):
         return value_in_words(before), f"→ {value_in_words(after)}"
     if before is None or after is None:
         return "", count(after if before is None else before)
@@ -141,7 +142,7 @@ def _values(change: Document) -> tuple[str, str]:
 
 
 def _unit(change: Document) -> str:
-    return "tokens" if _is_size(change) and (change["before"] or change["after"]) is not None else ""
+    return "tokens" if is_size(change) and (change["before"] or change["after"]) is not None else ""
 
 
 def _kept(plan: Document, look: Look, mass: float | None, full: bool) -> list[str]:

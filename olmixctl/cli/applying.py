@@ -1,0 +1,74 @@
+"""The part of apply after the plan: approval, progress, and what was done."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from olmixctl.cli.console import Console
+from olmixctl.cli.planning import Made
+from olmixctl.cli.progress import ApplyProgress, Line
+from olmixctl.errors import UsageError
+from olmixctl.lock.codec import lock_as_json
+from olmixctl.lock.diff import diff_locks
+from olmixctl.report.numbers import plural, seconds
+from olmixctl.report.text_diff import diff_text
+from olmixctl.report.text_lock import lock_text
+from olmixctl.workspace import ApplyResult
+
+__all__ = ["apply_made", "approve"]
+
+
+def approve(console: Console) -> bool:
+    """Ask a person; a script has to say so beforehand.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if console.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "apply asks before it trains, and there is no terminal to ask on",
+            remedy="pass --auto-approve, or apply a plan saved by `olmixctl plan --out plan.json`",
+        )
+    typer.echo(err=True)
+    return typer.confirm("Apply this plan?", default=False, err=True)
+
+
+def apply_made(made: Made, console: Console, *, parallelism: int | None, solve_only: bool) -> int:
+    """Execute the plan, show the new lock and what to commit."""
+    workspace = made.workspace
+    with Line() as line:
+        result = workspace.apply(
+            made.plan, parallelism=parallelism, solve_only=solve_only, on_event=ApplyProgress(line)
+        )
+    console.answer(f"\n{_outcome(result, console)}", _as_json(result))
+    root = workspace.root
+    console.text(f"\n{_closing(result)}")
+    if result.written:
+        lock, runs = workspace.lock_path, workspace.ledger.folder
+        paths = " ".join(str(p.relative_to(root) if p.is_relative_to(root) else p) for p in (lock, runs) if p.exists())
+        console.hint(f"next: git add {paths}")
+    return 0
+
+
+def _outcome(result: ApplyResult, console: Console) -> str:
+    if result.previous is None or result.previous.lineage != result.lock.lineage:
+        return lock_text(result.lock, console.look)
+    return diff_text(diff_locks(result.previous, result.lock), console.look)
+
+
+def _closing(result: ApplyResult) -> str:
+    trained = f"{plural(result.trained, 'run')} trained in {seconds(result.wall_seconds)}"
+    wrote = f"lock serial {result.lock.serial} written" if result.written else "the lock stands"
+    return f"{trained}, {wrote}."
+
+
+def _as_json(result: ApplyResult) -> dict[str, object]:
+    return {
+        "written": result.written,
+        "trained": result.trained,
+        "recorded": result.recorded,
+        "wall_seconds": round(result.wall_seconds, 3),
+        "lock": lock_as_json(result.lock),
+    }

@@ -1,0 +1,41 @@
+"""`olmixctl diff`: two locks compared."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from olmixctl.cli.options import Json, NoColor
+
+__all__ = ["diff"]
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A lockfile, a Git revision, or REV:path.")],
+    after: Annotated[
+        str | None, typer.Argument(metavar="[B]", help="The same; the lock in the working tree when left out.")
+    ] = None,
+    *,
+    mix: Annotated[str | None, typer.Option("--mix", metavar="MIX", help="Whose lock a bare revision means.")] = None,
+    markdown: Annotated[bool, typer.Option("--md", help="Answer in Markdown.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 2 when they differ.")] = False,
+    as_json: Json = False,
+    no_color: NoColor = False,
+) -> int:
+    """Compare two locks.
+
+    Weights, data, what was asked for, predictions. Domains that keep their ratios fold into one line.
+
+    Example: olmixctl diff HEAD~1
+    """
+    from olmixctl.cli.console import open_console
+    from olmixctl.cli.locks import lock_at
+    from olmixctl.lock.diff import diff_locks
+    from olmixctl.report.markdown import diff_markdown
+    from olmixctl.report.text_diff import diff_text
+
+    console = open_console(as_json=as_json, no_color=no_color)
+    found = diff_locks(lock_at(before, mix), lock_at(after, mix))
+    console.answer(diff_markdown(found) if markdown else diff_text(found, console.look), found.as_json())
+    return 2 if exit_code and not found.empty else 0

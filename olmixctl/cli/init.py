@@ -1,0 +1,49 @@
+"""`olmixctl init`: a mix file to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from olmixctl.cli.options import Json, NoColor
+
+__all__ = ["init"]
+
+_ATTRIBUTES = ("*.lock.yaml -merge", "*.runs/** linguist-generated")
+_IGNORED = (".olmixctl/",)
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="Name of the mix.")] = "base",
+    *,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="One domain for each sub-folder of DIR that holds documents."),
+    ] = None,
+    target: Annotated[str, typer.Option("--target", metavar="TOKENS", help="Tokens of the run it is for.")] = "1B",
+    as_json: Json = False,
+    no_color: NoColor = False,
+) -> int:
+    """Write mixes/NAME.yaml to start from.
+
+    Also tells Git how to treat locks, runs and caches. Nothing that is there is overwritten.
+
+    Example: olmixctl init base --from corpora
+    """
+    from olmixctl.cli.console import open_console
+    from olmixctl.cli.scaffold import add_lines, new_mix
+
+    console = open_console(as_json=as_json, no_color=no_color)
+    root = Path.cwd()
+    path, spec = new_mix(root, name, folder, target)
+    changed = [add_lines(root / ".gitattributes", _ATTRIBUTES), add_lines(root / ".gitignore", _IGNORED)]
+    console.answer(
+        f"wrote {path.relative_to(root)}: {len(spec.domains)} domains, {len(spec.evals)} evals",
+        {"path": str(path.relative_to(root)), "domains": list(spec.domain_ids), "also": [p.name for p in changed if p]},
+    )
+    if not any((parent / ".git").exists() for parent in (root, *root.parents)):
+        console.hint("not in a Git repository yet: `git init`, so that the mix, its lock and its runs have a history")
+    console.hint(f"next: edit its target and domains, then `olmixctl plan {name}`")
+    return 0

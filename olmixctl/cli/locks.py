@@ -1,0 +1,41 @@
+"""Finding the lock that an argument names. A lockfile can be read where its mix file is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from olmixctl.errors import Place, UsageError
+from olmixctl.lock.model import Lock
+from olmixctl.lock.store import read_lock
+from olmixctl.workspace import Workspace
+
+__all__ = ["lock_at", "lock_of"]
+
+
+def lock_of(target: str | None) -> Lock:
+    """The lock of a mix, or in a lockfile.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if target is not None and target.endswith(".lock.yaml"):
+        found, path = read_lock(Path(target)), Path(target)
+    else:
+        workspace = Workspace.open(target)
+        found, path = workspace.lock(), workspace.lock_path
+    if found is None:
+        raise UsageError("there is no lock yet", place=Place(str(path)), remedy="olmixctl apply writes one")
+    return found
+
+
+def lock_at(revision: str | None, mix: str | None) -> Lock:
+    """A lock for a comparison: a file, the mix's lock at a revision, or the present one (None).
+
+    Raises:
+        UsageError: there is no such file or revision, or no lock there.
+    """
+    if revision is None:
+        return lock_of(mix)
+    if Path(revision).is_file():
+        return lock_of(revision) if revision.endswith(".lock.yaml") else Workspace.open(mix).lock_at(revision)
+    return Workspace.open(mix).lock_at(revision)

@@ -1,0 +1,61 @@
+"""`olmixctl plan`: what changed, what will be trained, what it costs, what it saves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from olmixctl.cli.options import AllowRemove, Json, MaxRuns, Mix, NoColor, Out, Reuse
+
+__all__ = ["plan"]
+
+_BLOCKED = 3
+
+
+def plan(
+    mix: Mix = None,
+    *,
+    out: Out = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
+    ] = False,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", metavar="REV", help="Compare with the lock at a Git revision or in a file."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="List every change, kept domain and run.")] = False,
+    md_into: Annotated[
+        Path | None, typer.Option("--md-into", metavar="FILE", help="Put the plan into a Markdown file.")
+    ] = None,
+    json_into: Annotated[
+        Path | None, typer.Option("--json-into", metavar="FILE", help="Put the plan into a JSON file.")
+    ] = None,
+    reuse: Reuse = None,
+    max_runs: MaxRuns = None,
+    allow_remove: AllowRemove = None,
+    as_json: Json = False,
+    no_color: NoColor = False,
+) -> int:
+    """Show what apply would do. Trains nothing, writes no lock.
+
+    Example: olmixctl plan base --out plan.json
+    """
+    from olmixctl.cli.console import open_console
+    from olmixctl.cli.files import write_json, write_section
+    from olmixctl.cli.planning import make_plan
+    from olmixctl.plan.build import PlanOptions
+    from olmixctl.report.markdown import plan_markdown
+
+    console = open_console(as_json=as_json, no_color=no_color)
+    options = PlanOptions(reuse=reuse, max_runs=max_runs, allow_remove=frozenset(allow_remove or ()))
+    made = make_plan(mix, options, baseline=baseline)
+    console.answer(made.text(console.look, full=full), made.document)
+    for path in filter(None, (out, json_into)):
+        write_json(path, made.document)
+    if md_into is not None:
+        write_section(md_into, f"plan {made.document['name']}", plan_markdown(made.document))
+    if made.plan.blocked:
+        return _BLOCKED
+    return 2 if detailed_exitcode and made.plan.has_changes else 0

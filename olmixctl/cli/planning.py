@@ -1,0 +1,118 @@
+"""Making a plan for a command, and reading a saved one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from olmixctl.errors import Place, UsageError
+from olmixctl.plan.build import PlanOptions
+from olmixctl.plan.model import Plan
+from olmixctl.report.look import Look
+from olmixctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from olmixctl.lock.model import Lock
+
+__all__ = ["Made", "is_plan_file", "make_plan", "make_saved_plan", "read_plan_file"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """A plan with all that a command needs around it.
+
+    Attributes:
+        workspace: of the mix.
+        plan: as a value.
+        document: as JSON.
+        base: the lock it starts from.
+        target: what was typed to name the mix.
+    """
+
+    workspace: Workspace
+    plan: Plan
+    document: dict[str, Any]
+    base: Lock | None
+    target: str
+
+    def text(self, look: Look, *, full: bool = False) -> str:
+        """The plan for a person."""
+        from olmixctl.report.text_plan import kept_mass, plan_text
+
+        weights = {} if self.base is None else self.base.weights.as_mixture()
+        mass = kept_mass(self.document, weights, self.plan.renames) if self.base else None
+        return plan_text(self.document, look, mass=mass, full=full, target=self.target)
+
+
+def is_plan_file(target: str | None) -> bool:
+    """Whether what was typed names a saved plan rather than a mix."""
+    return target is not None and target.endswith(".json")
+
+
+def make_plan(target: str | None, options: PlanOptions, *, baseline: str | None = None) -> Made:
+    """Plan the mix that `target` names.
+
+    Args:
+        target: what was typed.
+        options: from the command line.
+        baseline: revision or file of the lock to compare with, instead of the committed one.
+    """
+    from olmixctl.cli.progress import Line, data_progress
+
+    workspace = Workspace.open(target)
+    base = workspace.lock() if baseline is None else workspace.lock_at(baseline)
+    with Line() as line:
+        plan = workspace.plan(options, baseline=base, on_progress=data_progress(line))
+    return Made(
+        workspace=workspace,
+        plan=plan,
+        document=_as_document(plan, options),
+        base=base,
+        target=target or "",
+    )
+
+
+def make_saved_plan(path: Path) -> Made:
+    """Plan again what the file `path` planned, and check that nothing changed since.
+
+    Raises:
+        StaleError: something did; the message says what.
+        UsageError: the file is no plan.
+    """
+    from olmixctl.plan.codec import check_plan_file, saved_options
+
+    saved = read_plan_file(path)
+    made = make_plan(saved["name"], saved_options(saved))
+    check_plan_file(saved, made.plan)
+    return made
+
+
+def read_plan_file(path: Path) -> dict[str, Any]:
+    """The saved plan at `path`, of the shape of `schemas/plan.schema.json`.
+
+    Raises:
+        UsageError: it cannot be read, is not JSON, or is no plan.
+    """
+    from olmixctl.spec.schema import load_schema, violations
+
+    place, remedy = Place(str(path)), "write one with `olmixctl plan --out FILE`"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"the plan cannot be read: {error.strerror}", place=place, remedy=remedy) from error
+    except ValueError as error:
+        raise UsageError(f"the plan is not JSON ({error})", place=place, remedy=remedy) from error
+    if not isinstance(document, dict) or "plan_version" not in document:
+        raise UsageError("the file is not a plan of olmixctl", place=place, remedy=remedy)
+    for found in violations(document, load_schema("plan")):
+        where = ".".join(str(part) for part in found.path)
+        raise UsageError(f"the plan was altered: {where}: {found.message}", place=place, remedy=remedy)
+    return document
+
+
+def _as_document(plan: Plan, options: PlanOptions) -> dict[str, Any]:
+    from olmixctl.plan.codec import plan_as_json
+
+    return plan_as_json(plan, options)

@@ -1,0 +1,169 @@
+"""What is going on, on stderr: one live line on a terminal, an occasional plain line elsewhere. Erased when done."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO, assert_never
+
+from olmixctl.execute.events import (
+    ApplyEvent,
+    DataPreparing,
+    RunFinished,
+    RunProgress,
+    Solving,
+    TrainingStarted,
+)
+from olmixctl.report.numbers import count, plural, seconds
+
+__all__ = ["ApplyProgress", "Line", "data_progress"]
+
+_LIVE_EVERY = 0.1
+"""Seconds between redraws of the live line."""
+
+_PLAIN_EVERY = 5.0
+"""Seconds between plain lines of one kind."""
+
+_QUIET = 2.0
+"""Seconds before work says anything at all."""
+
+
+class Line:
+    """A status line: redrawn in place on a terminal, appended now and then elsewhere.
+
+    Args:
+        stream: where it is written.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._clock = clock
+        self._live = self._stream.isatty()
+        self._began = clock()
+        self._drawn: float | None = None
+        self._showing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def show(self, text: str) -> None:
+        """The state now; most calls draw nothing."""
+        now = self._clock()
+        quiet = 0.0 if self._live else _QUIET
+        every = _LIVE_EVERY if self._live else _PLAIN_EVERY
+        if now - self._began < quiet or (self._drawn is not None and now - self._drawn < every):
+            return
+        self._drawn = now
+        if self._live:
+            width = shutil.get_terminal_size((80, 24)).columns - 1
+            self._write(f"\r\x1b[2K{text if len(text) <= width else text[: width - 1] + '…'}")
+            self._showing = True
+        else:
+            self._write(f"{text}\n")
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.clear()
+        self._write(f"{text}\n")
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self._showing:
+            self._write("\r\x1b[2K")
+            self._showing = False
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def data_progress(line: Line, what: str = "reading data") -> Callable[[int, int], None]:
+    """A progress call (done, total) that shows its share on `line`, with the time left."""
+    began = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        if total:
+            left = (time.monotonic() - began) * (total - done) / done if done else None
+            line.show(f"{what}: {100 * done // total} %{_left(left)}")
+
+    return show
+
+
+class ApplyProgress:
+    """Listens to apply. Keeps what is in flight, so that loss, speed and time left are of the whole."""
+
+    def __init__(self, line: Line, clock: Callable[[], float] = time.monotonic) -> None:
+        self._line = line
+        self._clock = clock
+        self._began = clock()
+        self._running: dict[str, RunProgress] = {}
+        self._done = 0
+        self._total = 0
+        self._parallelism = 1
+
+    def __call__(self, event: ApplyEvent) -> None:
+        """Take in one event."""
+        match event:
+            case DataPreparing():
+                share = 100 * event.done // event.total if event.total else 100
+                self._line.show(f"preparing {event.what}: {share} %")
+            case TrainingStarted():
+                self._start(event)
+            case RunProgress():
+                self._running[event.key] = event
+                self._line.show(self.status())
+            case RunFinished():
+                self._finish(event)
+            case Solving():
+                self._line.show(f"fitting and solving on {plural(event.runs, 'run')}")
+            case _:
+                assert_never(event)
+
+    def status(self) -> str:
+        """Runs done, loss and speed of what is in flight, and the time left."""
+        text = f"{self._done}/{self._total} runs"
+        if self._running:
+            latest = min(self._running.values(), key=lambda run: (-run.step, run.key))
+            speed = sum(run.tokens_per_second for run in self._running.values())
+            text += f" · step {latest.step}/{latest.steps} · loss {latest.loss:.3f} · {count(speed)} tokens/s"
+        return text + _left(self._seconds_left(), " · ")
+
+    def _start(self, event: TrainingStarted) -> None:
+        self._total, self._parallelism = event.missing, max(event.parallelism, 1)
+        self._began = self._clock()
+        at_once = f", {event.parallelism} at once" if event.parallelism > 1 else ""
+        recorded = f" ({event.recorded} recorded already)" if event.recorded else ""
+        self._line.say(f"training {plural(event.missing, 'run')} on {event.device}{at_once}{recorded}")
+
+    def _finish(self, event: RunFinished) -> None:
+        self._running.pop(event.key, None)
+        self._done, self._total = event.done, event.total
+        mean = sum(event.metrics.values()) / len(event.metrics) if event.metrics else None
+        measured = event.status if mean is None else f"{mean:.4f} bits per byte on average"
+        number = f"{event.done:>{len(str(event.total))}}/{event.total}"
+        left = _left(self._seconds_left())
+        self._line.say(f"  {number}  {event.key[:11]}  {measured}, {seconds(event.wall_seconds)}{left}")
+
+    def _seconds_left(self) -> float | None:
+        """From the runs that finished; from the one in flight before there are any."""
+        if self._done:
+            return (self._clock() - self._began) / self._done * (self._total - self._done)
+        if not self._running:
+            return None
+        slowest = max(self._running.values(), key=lambda run: run.eta_seconds)
+        elapsed = self._clock() - self._began
+        rounds = -(-self._total // self._parallelism) - 1
+        return slowest.eta_seconds + rounds * (elapsed + slowest.eta_seconds)
+
+
+def _left(left: float | None, joint: str = ", ") -> str:
+    return "" if left is None or left < 1 else f"{joint}about {seconds(left)} left"

@@ -1,0 +1,30 @@
+"""`olmixctl validate`: is the mix file right."""
+
+from __future__ import annotations
+
+from olmixctl.cli.options import Json, Mixes, NoColor
+
+__all__ = ["validate"]
+
+
+def validate(mixes: Mixes = None, *, as_json: Json = False, no_color: NoColor = False) -> int:
+    """Check mix files: schema, names, bounds. Reads no data.
+
+    Example: olmixctl validate mixes/base.yaml
+    """
+    from olmixctl.cli.console import open_console
+    from olmixctl.report.numbers import plural
+    from olmixctl.workspace import Workspace
+
+    console = open_console(as_json=as_json, no_color=no_color)
+    found = [Workspace.open(target) for target in mixes or (None,)]
+    lines = [
+        f"{w.path.name}: valid, {plural(len(w.spec.domains), 'domain')}, {plural(len(w.spec.evals), 'eval')}, "
+        f"{plural(len(w.spec.constraints), 'constraint')}"
+        for w in found
+    ]
+    console.answer(
+        "\n".join(lines),
+        {"valid": [{"path": str(w.path), "name": w.spec.name, "domains": list(w.spec.domain_ids)} for w in found]},
+    )
+    return 0

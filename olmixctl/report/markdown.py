@@ -1,0 +1,157 @@
+"""Plans and diffs as Markdown, for pull requests: the outcome first, long lists folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from olmixctl.lock.diff import LockDiff
+from olmixctl.mixture import GRID
+from olmixctl.report.numbers import NONE, bits, count, factor, flops, money, percent, plural, points, seconds
+from olmixctl.report.text_diff import kept_in_words, tokens_in_words
+from olmixctl.report.text_plan import ACTIONS, is_size, step_in_words, value_in_words
+
+__all__ = ["diff_markdown", "in_section", "plan_markdown"]
+
+_FOLD = 15
+"""Rows beyond which a table is folded away."""
+
+
+def plan_markdown(plan: Mapping[str, Any]) -> str:
+    """A plan for a pull request.
+
+    Args:
+        plan: as `plan_as_json` makes it.
+    """
+    parts = [
+        f"### olmixctl plan: {_code(plan['name'])}",
+        _plan_headline(plan),
+        _plan_checks(plan),
+        _plan_changes(plan),
+        _plan_cost(plan),
+        "\n".join(f"{i}. {step_in_words(step, plan)}" for i, step in enumerate(plan["steps"], 1)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def diff_markdown(diff: LockDiff) -> str:
+    """A diff for a pull request."""
+    before, after = diff.serials
+    parts = [f"### Mix {_code(diff.name)}: serial {before} → {after}"]
+    if diff.empty:
+        parts.append("No difference in weights, data or what is asked for.")
+    rows = [[_name(w.domain, w.was), _share(w.before), _share(w.after), points(w.delta / GRID)] for w in diff.weights]
+    parts.append(_table(["domain", "before", "after", "change"], rows))
+    parts.append(f"{kept_in_words(diff.kept)}." if diff.kept and not diff.empty else "")
+    data = [[_code(d.domain), d.kind, _escaped(tokens_in_words(d))] for d in diff.data]
+    parts.append(_table(["data", "", "size"], data, right=False))
+    inputs = [
+        [_code(i.field), _escaped(value_in_words(i.before)), _escaped(value_in_words(i.after))] for i in diff.inputs
+    ]
+    parts.append(_table(["asked for", "before", "after"], inputs))
+    metrics = [[_code(m.metric), _bits(m.before), _bits(m.after)] for m in diff.predicted]
+    parts.append(_table(["predicted bits per byte", "before", "after"], metrics) if not diff.empty else "")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def in_section(text: str, name: str, body: str) -> str:
+    """`text` with `body` between the marks of section `name`, which are appended where there are none.
+
+    Raises:
+        ValueError: one of the marks stands without the other, or twice.
+    """
+    begin, end = f"<!-- olmixctl: {name} -->", f"<!-- /olmixctl: {name} -->"
+    section = f"{begin}\n{body.rstrip()}\n{end}"
+    found = (text.count(begin), text.count(end))
+    if found == (0, 0):
+        gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
+        return f"{text}{gap}{section}\n"
+    if found != (1, 1) or text.index(begin) > text.index(end):
+        raise ValueError(f"the marks `{begin}` and `{end}` do not stand once each, in this order")
+    return text[: text.index(begin)] + section + text[text.index(end) + len(end) :]
+
+
+def _plan_headline(plan: Mapping[str, Any]) -> str:
+    if not plan["has_changes"]:
+        return "**Nothing to do**: the lock is of this mix file and this data."
+    cost, whole = plan["cost"], plan["counterfactual"]
+    if not cost["runs"]:
+        return f"**No runs**, a new lock: {_escaped(plan['reason'])}."
+    saved = whole["runs"] - cost["runs"]
+    less = f", {factor(whole['flops'] / cost['flops'])} less compute" if cost["flops"] else ""
+    against = f" {plural(saved, 'run')} fewer than recomputing{less}." if saved > 0 else ""
+    return f"**{plural(cost['runs'], 'proxy run')} to train**: {_escaped(plan['reason'])}.{against}"
+
+
+def _plan_checks(plan: Mapping[str, Any]) -> str:
+    words = {"block": "**Blocked**", "warn": "**Warning**", "note": "Note"}
+    lines = []
+    for check in plan["checks"]:
+        remedy = f" → {_escaped(check['remedy'])}" if check["remedy"] else ""
+        lines.append(f"- {words[check['level']]} ({check['name']}): {_escaped(check['message'])}{remedy}")
+    return "\n".join(lines)
+
+
+def _plan_changes(plan: Mapping[str, Any]) -> str:
+    rows = [
+        [_code(c["subject"]), c["category"], ACTIONS[c["action"]], _value(c), _escaped(c["reason"])]
+        for c in plan["changes"]
+    ]
+    return _table(["change", "kind", "effect", "value", "reason"], rows, right=False)
+
+
+def _value(change: Mapping[str, Any]) -> str:
+    before, after = change["before"], change["after"]
+    if before is None and after is None:
+        return ""
+    if change["category"] == "moved":
+        return f"from {_code(before)}"
+    if not is_size(change):
+        return f"{_escaped(value_in_words(before))} → {_escaped(value_in_words(after))}"
+    if before is None or after is None:
+        return f"{count(before or after or 0)} tokens"
+    return f"{count(before)} → {count(after)} tokens"
+
+
+def _plan_cost(plan: Mapping[str, Any]) -> str:
+    if not plan["has_changes"]:
+        return ""
+    rows = []
+    for title, cost in (("to train", plan["cost"]), ("recomputing all", plan["counterfactual"])):
+        p50 = cost["device_seconds"]["p50"]
+        price = NONE if cost["money"] is None else money(cost["money"], cost["currency"])
+        rows.append([title, f"{cost['runs']:,}", flops(cost["flops"]), NONE if p50 is None else seconds(p50), price])
+    return _table(["", "runs", "compute", "device time", "price"], rows)
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool = True) -> str:
+    """A table; numbers to the right, all columns but the first. Long ones are folded."""
+    if not rows:
+        return ""
+    marks = ["---", *("--:" if right else "---" for _ in titles[1:])]
+    lines = [f"| {' | '.join(cells)} |" for cells in (titles, marks, *rows)]
+    body = "\n".join(lines)
+    if len(rows) <= _FOLD:
+        return body
+    return f"<details><summary>{len(rows)} rows: {titles[0]}</summary>\n\n{body}\n\n</details>"
+
+
+def _name(domain: str, was: str | None) -> str:
+    return _code(domain) if was is None else f"{_code(domain)} (was {_code(was)})"
+
+
+def _share(millionths: int | None) -> str:
+    return NONE if millionths is None else percent(millionths / GRID)
+
+
+def _bits(value: Any) -> str:  # noqa: ANN401  (a Decimal or None)
+    return NONE if value is None else bits(float(value))
+
+
+def _code(text: str) -> str:
+    return f"`{_escaped(text)}`"
+
+
+def _escaped(text: str) -> str:
+    """Text that cannot end a table cell or start a tag."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
