@@ -107,6 +107,8 @@ class CorpusCache:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         assert self._folder is not None
         with closing(sqlite3.connect(self._folder / _FILE, timeout=_WAIT_SECONDS)) as connection:
+            # What a power failure damages is found by its tags, so a cache need not wait for the disk.
+            connection.execute("PRAGMA synchronous = OFF")
             yield connection
 
     def _recover(self, error: sqlite3.DatabaseError) -> None:
@@ -119,8 +121,8 @@ class CorpusCache:
             with contextlib.suppress(FileNotFoundError):
                 try:
                     (self._folder / name).unlink()
-                except PermissionError as error:
-                    raise self._unwritable(error.strerror or str(error)) from error
+                except PermissionError as denied:
+                    raise self._unwritable(denied.strerror or str(denied)) from denied
 
     def _unwritable(self, why: str) -> OlmixctlError:
         return OlmixctlError(

@@ -44,7 +44,7 @@ class Workspace:
     def jsonl(self, path: str, texts: Texts) -> DomainSpec:
         """A domain of one JSONL file."""
         self.write(path, "".join(json.dumps({"text": t}) + "\n" for t in texts))
-        return DomainSpec(id=path.split("/")[0], paths=(path,))
+        return DomainSpec(id=path.split("/", maxsplit=1)[0], paths=(path,))
 
     def context(self, tokenizer: str = "bytes", **changes: object) -> CorpusContext:
         return CorpusContext.open(self.root, tokenizer=tokenizer, **changes)  # type: ignore[arg-type]

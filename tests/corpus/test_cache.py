@@ -100,9 +100,7 @@ def test_a_read_only_cache_is_read_and_not_written(cache, database, tmp_path, mo
     """Root may write anywhere, so the database itself is told to refuse."""
     cache.put([(KEY, "s", b"v")])
     original = sqlite3.connect
-    monkeypatch.setattr(
-        sqlite3, "connect", lambda path, **rest: original(f"file:{path}?mode=ro", uri=True, **rest)
-    )
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **rest: original(f"file:{path}?mode=ro", uri=True, **rest))
     assert cache.get({KEY: "s"}) == {KEY: b"v"}
     with pytest.raises(OlmixctlError, match="cannot use the fingerprint cache: attempt to write a readonly database"):
         cache.put([(KEY, "s", b"w")])

@@ -160,7 +160,7 @@ def test_a_read_error_names_the_offset(workspace, monkeypatch):
 
     workspace.write("a.txt", "x")
     (found,) = discover(["a.txt"], workspace.root)
-    monkeypatch.setattr("olmixctl.corpus.documents.open_binary", lambda url: Failing(b"x" * (2 << 20)))
+    monkeypatch.setattr("olmixctl.corpus.documents.open_binary", lambda _url: Failing(b"x" * (2 << 20)))
     with pytest.raises(CorpusError, match=r"a\.txt: read error at byte 1048576: Input/output error"):
         list(iter_documents(Source(found.url, found.shown, found.format)))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -23,7 +24,7 @@ def scored_texts(tokens):
         offsets = arrays["offsets"]
         return [
             bytes(arrays["tokens"][a:b].astype(np.uint8)).decode(errors="replace")
-            for a, b in zip(offsets[:-1], offsets[1:], strict=True)
+            for a, b in itertools.pairwise(offsets)
         ]
 
 
@@ -162,7 +163,9 @@ def test_continuations_are_scored_after_their_context(workspace, web):
     assert built["file"].kind == "continuation"
     assert sorted(scored_texts(built["file"])) == sorted(x["context"] + x["continuation"] for x in lines)
     with np.load(built["file"].path) as arrays:
-        found = dict(zip(scored_texts(built["file"]), zip(arrays["targets"], arrays["sizes"], strict=True), strict=True))
+        found = dict(
+            zip(scored_texts(built["file"]), zip(arrays["targets"], arrays["sizes"], strict=True), strict=True)
+        )
     for line in lines:
         given, scored = line["context"].encode(), line["continuation"].encode()
         assert found[line["context"] + line["continuation"]] == (len(given), len(scored))
@@ -256,7 +259,9 @@ def test_evals_are_built_once_and_again_when_damaged(workspace, web, heldout):
 def test_with_a_subword_tokenizer_sizes_are_bytes_of_text(workspace, web, heldout, word_tokenizer):
     evals = [
         heldout("web", fraction=0.2),
-        file_eval(workspace, [{"context": "one", "continuation": " two größer"}, {"context": "", "continuation": "end"}]),
+        file_eval(
+            workspace, [{"context": "one", "continuation": " two größer"}, {"context": "", "continuation": "end"}]
+        ),
     ]
     built, _, _ = build(evals, [web], workspace.context("tokenizer.json"))
     with np.load(built["file"].path) as arrays:
