@@ -146,7 +146,7 @@ def _tighten(interval: _Interval, bounds: Sequence[Bound]) -> _Interval:
 
 
 def _crossed(interval: _Interval, *, whole: bool) -> Conflict | None:
-    if whole and interval.low <= interval.high < 1:
+    if whole and interval.high < 1:  # these alone cannot sum to 1, whatever the least shares
         return Conflict(interval.high_from, Fraction(1), interval.high)
     if interval.low > interval.high:
         return Conflict((*interval.low_from, *interval.high_from), interval.low, interval.high)

@@ -62,6 +62,8 @@ class _Builder:
         self.group_bounds: list[ConstraintSpec] = []
         self.domains = tuple(sorted(self._domains(data["domains"], "", {}), key=lambda d: d.id))
         self.tags = {d.id: d.tags for d in self.domains}
+        self._refuse_twins("evals")
+        self._refuse_twins("constraints")
 
     def spec(self) -> tuple[MixSpec, list[Finding]]:
         data = self.data
@@ -162,7 +164,7 @@ class _Builder:
         if missing:
             self._finding(where, f"no share for {_listed(missing)}", "give every domain a share above 0")
         total = math.fsum(shares.values())
-        if abs(total - 1) > 1e-6:  # six decimals, as locks have: 0.333333 three times is meant as a third each
+        if abs(total - 1) > 1e-4:  # room for rounding: 0.333333 three times is meant as a third each
             self._finding(where, f"the shares sum to {total:.9g}", "make them sum to 1")
         return {id_: float(shares[id_]) / total for id_ in sorted(shares)}
 
@@ -192,6 +194,13 @@ class _Builder:
         except ValueError as error:
             self._finding(where, str(error), "write a size such as 300B, 2.5M or 1000000")
             return 1
+
+    def _refuse_twins(self, section: str) -> None:
+        first: dict[str, int] = {}
+        for index, item in enumerate(self.data.get(section, ())):
+            if first.setdefault(item["name"], index) != index:
+                message = f"the name {item['name']!r} stands twice in {section}"
+                self._finding(f"{section}[{index}].name", message, "choose another name for one of them")
 
     def _select(self, where: str, patterns: list[str]) -> tuple[str, ...]:
         found = (self._select_one(f"{where}[{i}]", p) for i, p in enumerate(patterns))

@@ -103,6 +103,10 @@ class _Layout:
     lines: list[str]
     indents: dict[int, int] = field(default_factory=dict)
     inside: dict[int, int] = field(default_factory=dict)  # line within a value → line where that value starts
+    verbatim: set[int] = field(
+        default_factory=set
+    )  # lines of a text over several, where white space may mean something
+    gaps: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # line → columns between a dash and its item
 
     def mapping(self, node: Any, indent: int) -> None:  # noqa: ANN401  (PyYAML's nodes are untyped)
         """Lay out a block mapping whose keys stand at `indent`."""
@@ -124,10 +128,7 @@ class _Layout:
                 self.indents[line] = indent
             if line == item.start_mark.line:
                 # What follows the dash stands two further in, as the lines below it will.
-                text = self.lines[line]
-                gap = item.start_mark.column - column - _STEP
-                self.lines[line] = text[: column + 1] + " " + text[column + 2 + gap :]
-                _shift_marks(item, line, gap)
+                self.gaps.setdefault(line, []).append((column + 1, item.start_mark.column))
             self.child(item, indent + _STEP)
 
     def child(self, node: Any, indent: int) -> None:  # noqa: ANN401
@@ -144,24 +145,36 @@ class _Layout:
         if node.end_mark.column == 0 or getattr(node, "style", None) in {"|", ">"}:
             last -= 1
         for line in range(first + 1, last + 1):
-            self.inside[line] = first
+            self.inside.setdefault(line, first)
+        if isinstance(node, yaml.ScalarNode):
+            self.verbatim.update(range(first, last + 1) if last > first else ())
+        for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+            for part in child if isinstance(child, tuple) else (child,):
+                self.inline(part)
 
     def formed(self) -> list[_Line]:
         """All lines, indented anew, without document markers."""
         shifts = {n: new - _indent(self.lines[n]) for n, new in self.indents.items()}
         formed = []
-        for number, text in enumerate(self.lines):
+        for number, line in enumerate(self.lines):
+            text = self._without_gaps(number, line)
+            if number not in self.verbatim:
+                text = text.rstrip()
             if number in self.inside:
-                shift = self._shift_of(self.inside[number], shifts)
-                formed.append(_Line(_shifted(text, shift), number, fixed=True))
+                text = _shifted(text, self._shift_of(self.inside[number], shifts))
             elif number in self.indents:
-                formed.append(_Line(" " * self.indents[number] + text.strip(), number, fixed=False))
+                text = " " * self.indents[number] + text.lstrip(" ")
             elif text.startswith(("---", "...", "%")):
                 continue
-            else:
-                indent = self._comment_indent(number) if text.strip() else 0
-                formed.append(_Line(" " * indent + text.strip(), number, fixed=False))
+            elif text:
+                text = " " * self._comment_indent(number) + text.strip()
+            formed.append(_Line(text, number, fixed=number in self.inside))
         return formed
+
+    def _without_gaps(self, number: int, text: str) -> str:
+        for start, end in sorted(self.gaps.get(number, ()), reverse=True):
+            text = f"{text[:start]} {text[end:]}"
+        return text
 
     def _shift_of(self, number: int, shifts: dict[int, int]) -> int:
         """How far the value that starts on line `number` moves: as far as the structure it stands in."""
@@ -173,26 +186,17 @@ class _Layout:
         """A comment goes with the line below, or, standing deeper, with the block above that it closes."""
         own = _indent(self.lines[number])
         below = next((n for n in range(number + 1, len(self.lines)) if n in self.indents), None)
-        if below is not None and own <= _indent(self.lines[below]):
-            return self.indents[below]
-        if own == 0:
-            return 0
-        for above in range(number - 1, -1, -1):
-            if above in self.indents and _indent(self.lines[above]) <= own:
-                return self.indents[above]
-        return 0
+        least = 0 if below is None else self.indents[below]
+        if own == 0 or (below is not None and own <= _indent(self.lines[below])):
+            return least
+        above = (
+            self.indents[n] for n in range(number - 1, -1, -1) if n in self.indents and _indent(self.lines[n]) <= own
+        )
+        return max(least, next(above, 0))
 
 
 def _is_block(node: Any) -> bool:  # noqa: ANN401
     return isinstance(node, yaml.CollectionNode) and not node.flow_style
-
-
-def _shift_marks(item: Any, line: int, gap: int) -> None:  # noqa: ANN401
-    """Nested sequences (`- - a`) find their dashes by column: keep the columns true to the line."""
-    while gap and isinstance(item, yaml.SequenceNode) and _is_block(item) and item.start_mark.line == line:
-        mark = item.start_mark
-        item.start_mark = yaml.Mark(mark.name, mark.index, mark.line, mark.column - gap, None, 0)
-        item = item.value[0]
 
 
 def _indent(text: str) -> int:
@@ -247,7 +251,7 @@ def _squeezed(lines: list[_Line]) -> list[str]:
     result: list[str] = []
     for blank, group in groupby(lines, key=lambda line: line.is_blank):
         if not blank:
-            result += [line.text if line.fixed else line.text.rstrip() for line in group]
+            result += [line.text for line in group]
         elif result:
             result.append("")
     while result and not result[-1]:

@@ -78,8 +78,10 @@ def _number(raw: str, kind: str) -> int | float | Misread:
         return Misread("a number to the base 60", f'quote it: "{raw}"')
     if "_" in raw:
         return Misread("a number, and YAML 1.2 as text", f"write {raw.replace('_', '')}")
-    if kind == "float":
+    if raw.lower().lstrip("+-") in {".inf", ".nan"} or (kind == "float" and _FLOAT.fullmatch(raw)):
         return Misread("infinity or not a number", "write a finite number")
+    if kind == "float":
+        return Misread("a number by its tag", "leave the tag out")
     base = {"x": "hexadecimal", "b": "binary"}.get(raw.lstrip("+-")[1:2].lower(), "octal")
     return Misread(f"a number in {base}", f'write it in decimal, or quote it: "{raw}"')
 

@@ -10,7 +10,6 @@ A value's *address* is its path in words: `domains.web/health.max`, `evals[0].fr
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +53,7 @@ class Source:
         """The place of the value (or of its key) at an address; of what encloses it where it is not in the file."""
         found, at = where, (self.keys if key else self.values).get(where)
         while at is None and found:
-            found = re.sub(r"(\.[^.\[/]*|\[[0-9]+\]|/[^./\[]*|^[^.\[/]*)$", "", found)
+            found = found[: max(0, *(found.rfind(mark) for mark in "./["))]
             at = self.values.get(found)
         line, column = at or (1, 1)
         return Place(self.file, line, column, where)
