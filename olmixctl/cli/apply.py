@@ -16,7 +16,7 @@ _BLOCKED = 3
 
 def apply(
     target: Annotated[
-        str | None, typer.Argument(metavar="[MIX|PLAN]", help="A mix, or a plan saved by `plan --out` (.json).")
+        str | None, typer.Argument(metavar="MIX|PLAN", help="A mix, or a plan saved by `plan --out` (.json).")
     ] = None,
     *,
     auto_approve: Annotated[bool, typer.Option("--auto-approve", help="Do not ask.")] = False,

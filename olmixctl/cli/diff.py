@@ -14,7 +14,7 @@ __all__ = ["diff"]
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A lockfile, a Git revision, or REV:path.")],
     after: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="The same; the lock in the working tree when left out.")
+        str | None, typer.Argument(metavar="B", help="The same; the lock in the working tree when left out.")
     ] = None,
     *,
     mix: Annotated[str | None, typer.Option("--mix", metavar="MIX", help="Whose lock a bare revision means.")] = None,

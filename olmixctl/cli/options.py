@@ -11,11 +11,11 @@ __all__ = ["AllowRemove", "Json", "MaxRuns", "Mix", "Mixes", "NoColor", "Out", "
 
 Mix = Annotated[
     str | None,
-    typer.Argument(metavar="[MIX]", help="A mix file or its name; may be left out where there is one mix."),
+    typer.Argument(metavar="MIX", help="A mix file or its name; may be left out where there is one mix."),
 ]
 Mixes = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[MIX]...", help="Mix files or names; may be left out where there is one mix."),
+    typer.Argument(metavar="MIX", help="Mix files or names; may be left out where there is one mix."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, errors included.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colour; also by NO_COLOR.")]

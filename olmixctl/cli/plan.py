@@ -51,7 +51,7 @@ def plan(
     console = open_console(as_json=as_json, no_color=no_color)
     options = PlanOptions(reuse=reuse, max_runs=max_runs, allow_remove=frozenset(allow_remove or ()))
     made = make_plan(mix, options, baseline=baseline)
-    console.answer(made.text(console.look, full=full), made.document)
+    console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
     for path in filter(None, (out, json_into)):
         write_json(path, made.document)
     if md_into is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from olmixctl.errors import Place, UsageError
 from olmixctl.plan.build import PlanOptions
+from olmixctl.plan.codec import check_plan_file, plan_as_json, saved_options
 from olmixctl.plan.model import Plan
 from olmixctl.report.look import Look
 from olmixctl.workspace import Workspace
@@ -28,22 +29,20 @@ class Made:
         plan: as a value.
         document: as JSON.
         base: the lock it starts from.
-        target: what was typed to name the mix.
     """
 
     workspace: Workspace
     plan: Plan
     document: dict[str, Any]
     base: Lock | None
-    target: str
 
-    def text(self, look: Look, *, full: bool = False) -> str:
-        """The plan for a person."""
+    def text(self, look: Look, *, full: bool = False, target: str | None = None) -> str:
+        """The plan for a person; with a `target`, how to apply it."""
         from olmixctl.report.text_plan import kept_mass, plan_text
 
         weights = {} if self.base is None else self.base.weights.as_mixture()
         mass = kept_mass(self.document, weights, self.plan.renames) if self.base else None
-        return plan_text(self.document, look, mass=mass, full=full, target=self.target)
+        return plan_text(self.document, look, mass=mass, full=full, target=target)
 
 
 def is_plan_file(target: str | None) -> bool:
@@ -65,13 +64,7 @@ def make_plan(target: str | None, options: PlanOptions, *, baseline: str | None 
     base = workspace.lock() if baseline is None else workspace.lock_at(baseline)
     with Line() as line:
         plan = workspace.plan(options, baseline=base, on_progress=data_progress(line))
-    return Made(
-        workspace=workspace,
-        plan=plan,
-        document=_as_document(plan, options),
-        base=base,
-        target=target or "",
-    )
+    return Made(workspace=workspace, plan=plan, document=plan_as_json(plan, options), base=base)
 
 
 def make_saved_plan(path: Path) -> Made:
@@ -81,8 +74,6 @@ def make_saved_plan(path: Path) -> Made:
         StaleError: something did; the message says what.
         UsageError: the file is no plan.
     """
-    from olmixctl.plan.codec import check_plan_file, saved_options
-
     saved = read_plan_file(path)
     made = make_plan(saved["name"], saved_options(saved))
     check_plan_file(saved, made.plan)
@@ -110,9 +101,3 @@ def read_plan_file(path: Path) -> dict[str, Any]:
         where = ".".join(str(part) for part in found.path)
         raise UsageError(f"the plan was altered: {where}: {found.message}", place=place, remedy=remedy)
     return document
-
-
-def _as_document(plan: Plan, options: PlanOptions) -> dict[str, Any]:
-    from olmixctl.plan.codec import plan_as_json
-
-    return plan_as_json(plan, options)

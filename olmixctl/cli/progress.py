@@ -27,6 +27,9 @@ _LIVE_EVERY = 0.1
 _PLAIN_EVERY = 5.0
 """Seconds between plain lines of one kind."""
 
+_SAID_EVERY = 2.0
+"""Seconds between lines on finished runs."""
+
 _QUIET = 2.0
 """Seconds before work says anything at all."""
 
@@ -46,6 +49,7 @@ class Line:
         self._began = clock()
         self._drawn: float | None = None
         self._showing = False
+        self._said = self._began
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +77,13 @@ class Line:
     def say(self, text: str) -> None:
         """A line that stays."""
         self.clear()
+        self._said = self._clock()
         self._write(f"{text}\n")
+
+    def mention(self, text: str) -> None:
+        """A line that stays, unless another came just before: short runs do not flood the screen."""
+        if self._clock() - self._said >= _SAID_EVERY:
+            self.say(text)
 
     def clear(self) -> None:
         """Take the live line away."""
@@ -151,7 +161,11 @@ class ApplyProgress:
         measured = event.status if mean is None else f"{mean:.4f} bits per byte on average"
         number = f"{event.done:>{len(str(event.total))}}/{event.total}"
         left = _left(self._seconds_left())
-        self._line.say(f"  {number}  {event.key[:11]}  {measured}, {seconds(event.wall_seconds)}{left}")
+        text = f"  {number}  {event.key[:11]}  {measured}, {seconds(event.wall_seconds)}{left}"
+        if event.done == event.total or event.status != "done":
+            self._line.say(text)
+        else:
+            self._line.mention(text)
 
     def _seconds_left(self) -> float | None:
         """From the runs that finished; from the one in flight before there are any."""

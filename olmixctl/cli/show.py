@@ -14,7 +14,7 @@ __all__ = ["show"]
 
 def show(
     target: Annotated[
-        str | None, typer.Argument(metavar="[MIX|PLAN]", help="A mix, a lockfile, or a saved plan (.json).")
+        str | None, typer.Argument(metavar="MIX|PLAN", help="A mix, a lockfile, or a saved plan (.json).")
     ] = None,
     *,
     full: Annotated[bool, typer.Option("--full", help="List every change, kept domain and run of a plan.")] = False,

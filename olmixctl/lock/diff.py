@@ -144,8 +144,7 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
     """
     if before.lineage != after.lineage:
         raise StaleError(
-            f"the locks are of different lineages ({before.name} {before.lineage[:8]}, {after.name} "
-            f"{after.lineage[:8]})",
+            f"the locks are of different lineages: {before.name} ({before.lineage}) and {after.name} ({after.lineage})",
             remedy="compare locks of one mix; a lineage starts with the first lock",
         )
     moves = _moves(before, after)

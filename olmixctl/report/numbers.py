@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["bits", "count", "factor", "flops", "money", "percent", "plural", "points", "seconds", "significant"]
+__all__ = [
+    "bits",
+    "count",
+    "factor",
+    "flops",
+    "money",
+    "percent",
+    "plural",
+    "points",
+    "seconds",
+    "short",
+    "significant",
+]
 
 _COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 _FLOPS = ((1e24, "YFLOP"), (1e21, "ZFLOP"), (1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"))
@@ -27,7 +39,9 @@ def count(value: float) -> str:
     for size, unit in _COUNTS:
         # 999,999 rounds to 1.00M, not to 1000K.
         if abs(value) >= size * 0.9995:
-            return f"{significant(value / size)}{unit}"
+            # A round number, as people declare it, has no decimals to show: 400K, 1.5B.
+            exact = f"{value / size:.3g}"
+            return f"{exact if float(exact) * size == value else significant(value / size)}{unit}"
     return f"{value:.0f}"
 
 
@@ -78,6 +92,11 @@ def factor(value: float) -> str:
 def bits(value: float) -> str:
     """Bits per byte."""
     return f"{value:.4f}"
+
+
+def short(digest: str) -> str:
+    """The first eight digits of a digest, without its algorithm's name."""
+    return digest.rpartition(":")[2][:8]
 
 
 def money(value: float, currency: str) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from olmixctl.lock.model import Lock
+from olmixctl.lock.model import Lock, LockedMetric
 from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
-from olmixctl.report.numbers import NONE, bits, count, factor, percent, plural
+from olmixctl.report.numbers import NONE, bits, count, factor, percent, plural, short
 
 __all__ = ["lock_text", "marks_of", "natural_weights"]
 
 _BAR = 12
-_BOUNDS = {"max_repetition": "passes", "max": "max", "min": "min", "constraint": "group", "guardrail": "guardrail"}
+_BOUNDS = {"max_repetition": "cap", "max": "max", "min": "min"}
 
 
 def lock_text(lock: Lock, look: Look) -> str:
@@ -31,8 +31,12 @@ def marks_of(lock: Lock) -> dict[str, str]:
     marks: dict[str, list[str]] = {name: [] for name in lock.domains}
     for bound in lock.solution.active:
         kind, _, subject = bound.constraint.partition(":")
-        if subject in marks:
-            marks[subject].append(f"at {_BOUNDS.get(kind, kind)}")
+        if kind == "constraint":
+            members = lock.inputs.get("constraints", {}).get(subject, {}).get("domains", ())
+            for name in members:
+                marks.get(name, []).append(f"in {subject}")
+        elif kind in _BOUNDS and subject in marks:
+            marks[subject].append(f"at {_BOUNDS[kind]}")
     for name, domain in lock.domains.items():
         marks[name] += ["kept"] if domain.block else []
         marks[name] += ["protected"] if domain.protected else []
@@ -65,7 +69,7 @@ def _weights(lock: Lock, look: Look) -> list[str]:
                 Cell(NONE if times is None else factor(times), _tone(times)),
                 count(domain.tokens),
                 f"{domain.repetition:.2f}",
-                Cell(marks[name], "care" if "at " in marks[name] else "faint"),
+                Cell(marks[name], "care" if marks[name].startswith(("at ", "in ")) else "faint"),
             ]
         )
     columns = [
@@ -92,7 +96,7 @@ def _predicted(lock: Lock, look: Look) -> list[str]:
         return []
     rows: list[Row] = [
         [name, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), _gain(m.natural, m.this)]
-        for name, m in lock.predicted.items()
+        for name, m in [*lock.predicted.items(), *_mean(lock)]
     ]
     columns = [
         Column("metric"),
@@ -104,6 +108,25 @@ def _predicted(lock: Lock, look: Look) -> list[str]:
     if not any(m.previous is not None for m in lock.predicted.values()):
         rows, columns = [[*row[:2], *row[3:]] for row in rows], [*columns[:2], *columns[3:]]
     return [heading("Predicted", look, "bits per byte of the proxy, less is better"), *table(columns, rows, look)]
+
+
+def _mean(lock: Lock) -> list[tuple[str, LockedMetric]]:
+    """The metrics' weighted mean, as the objective has it; none where there is only one or a weight is not known."""
+    declared = lock.inputs.get("evals", {})
+    weights = {name: Decimal(str(declared.get(name, {}).get("weight", 0))) for name in lock.predicted}
+    if len(weights) < 2 or not all(weights.values()):
+        return []
+    rows = lock.predicted.items()
+    sides = ([m.natural for _, m in rows], [m.previous for _, m in rows], [m.this for _, m in rows])
+    natural, previous, this = (_weighted(side, list(weights.values())) for side in sides)
+    return [("weighted mean", LockedMetric(natural=natural, previous=previous, this=this))]
+
+
+def _weighted(values: list[Decimal | None], weights: list[Decimal]) -> Decimal | None:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return sum((v * w for v, w in zip(known, weights, strict=True)), Decimal(0)) / sum(weights)
 
 
 def _bits(value: Decimal | None) -> str:
@@ -154,5 +177,5 @@ def _active(lock: Lock) -> str:
 
 
 def _identity(lock: Lock) -> str:
-    parent = f", parent {lock.parent[:15]}…" if lock.parent else ""
-    return f"lineage {lock.lineage[:8]}{parent}, written by olmixctl {lock.tool_version}"
+    parent = f", parent {short(lock.parent)}" if lock.parent else ""
+    return f"lineage {short(lock.lineage)}{parent}, written by olmixctl {lock.tool_version}"

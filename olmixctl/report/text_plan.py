@@ -34,7 +34,9 @@ _FOLD = 12
 _LONGEST_VALUE = 28
 
 
-def plan_text(plan: Document, look: Look, *, mass: float | None = None, full: bool = False, target: str = "") -> str:
+def plan_text(
+    plan: Document, look: Look, *, mass: float | None = None, full: bool = False, target: str | None = None
+) -> str:
     """A plan for a person.
 
     Args:
@@ -42,7 +44,7 @@ def plan_text(plan: Document, look: Look, *, mass: float | None = None, full: bo
         look: page and colour.
         mass: share of the lock's mix that is kept, when the lock is at hand.
         full: list every change, kept domain and run.
-        target: what was typed to name the mix, for the closing line.
+        target: what to give to `apply`, for the closing line; None when apply is under way.
     """
     return page(
         [
@@ -74,6 +76,8 @@ def value_in_words(value: Any) -> str:  # noqa: ANN401  (any JSON value)
     """A declared value, short."""
     if value is None:
         return "default"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
@@ -176,7 +180,9 @@ def _cost(plan: Document, look: Look) -> list[str]:
         Column("p10 – p90", right=True, optional=True),
         Column("price", right=True),
     ]
-    rows = [_cost_row("to train", cost), _cost_row("recomputing all", whole)]
+    rows = [_cost_row("to train", cost)]
+    # Without a lock there is nothing to reuse: both are the same.
+    rows += [_cost_row("recomputing all", whole)] if plan["base"]["digest"] else []
     lines = [heading("Runs and cost", look), *table(columns, rows, look)]
     if needed:
         extra = len(plan["extra_evidence"])
@@ -225,8 +231,11 @@ def _checks(plan: Document, look: Look) -> list[str]:
 def _steps(plan: Document, look: Look) -> list[str]:
     if not plan["steps"]:
         return []
-    lines = [heading("Steps", look, plan["reason"])] if len(plan["reason"]) < look.width - 8 else []
-    lines = lines or [heading("Steps", look), *wrapped(plan["reason"], look, tone="faint")]
+    reason = plan["reason"] if plan["base"]["digest"] else ""
+    if len(reason) < look.width - 8:
+        lines = [heading("Steps", look, reason)]
+    else:
+        lines = [heading("Steps", look), *wrapped(reason, look, tone="faint")]
     return [*lines, *(f"  {i}. {step_in_words(step, plan)}" for i, step in enumerate(plan["steps"], 1))]
 
 
@@ -247,13 +256,25 @@ def _point(point: Mapping[str, float]) -> str:
     return shown + (" …" if len(largest) > 3 else "")
 
 
-def _closing(plan: Document, look: Look, target: str) -> list[str]:
+def _closing(plan: Document, look: Look, target: str | None) -> list[str]:
     blocks = sum(check["level"] == "block" for check in plan["checks"])
     if blocks:
         return [look.paint(f"Blocked by {plural(blocks, 'check')}; apply would refuse (exit 3).", "bad")]
     if not plan["has_changes"]:
         return ["Nothing to do: the lock is of this mix file and this data."]
-    command = look.paint(f"olmixctl apply {target}".rstrip(), "strong")
-    serial = plan["base"]["serial"] + 1
+    if target is None:
+        return []
+    command = look.paint(" ".join(["olmixctl apply", *([target] if target else []), *_flags(plan, target)]), "strong")
     runs = plan["cost"]["runs"]
-    return [f"To train {plural(runs, 'run')} and write serial {serial}: {command}" if runs else f"No runs: {command}"]
+    what = f"train {plural(runs, 'run')} and write" if runs else "write"
+    return [f"To {what} lock serial {plan['base']['serial'] + 1}: {command}"]
+
+
+def _flags(plan: Document, target: str) -> list[str]:
+    """The options to repeat; a saved plan holds its own."""
+    if target.endswith(".json"):
+        return []
+    options = plan["options"]
+    words = [] if options["reuse"] is None else [f"--reuse {options['reuse']}"]
+    words += [] if options["max_runs"] is None else [f"--max-runs {options['max_runs']}"]
+    return words + [f"--allow-remove {name}" for name in options["allow_remove"]]
