@@ -92,8 +92,8 @@ class TrainerOptions:
 
     Attributes:
         device: `auto` is CUDA where torch finds a GPU, otherwise the CPU.
-        precision: of activations and of the weights they meet; master weights and optimiser state are always float32.
-            `auto` is bf16 on a GPU that has it and float32 on a CPU (see docs/performance.md for why).
+        precision: of matrix products and what enters them; weights, residual stream and optimiser are always float32.
+            `auto` is bf16 on a GPU or CPU that multiplies it (on x86: AVX-512 BF16 or AMX), float32 elsewhere.
         threads: CPU threads; None leaves torch's own choice.
         checkpoint_dir: where an interrupted run leaves its state; None keeps none.
         checkpoint_seconds: time between checkpoints.

@@ -5,9 +5,11 @@ k-th sequence has to fall within [k/w_j, (k+1)/w_j). Unit jobs with such windows
 proportionate progress), so at every prefix each domain's sequences are within one of its share: the mixture that was
 trained is the mixture that was asked for, and independent draws add no noise to it.
 
-*Where in it.* A domain's sequences follow each other through its shard from an offset that the seed and the shard's
-key give. Two runs of a swarm with one seed therefore read the same text of a domain in the same order, whatever their
-mixtures (common random numbers). The end of a shard continues at its start: an epoch more.
+*Where in it.* A shard is cut into windows of the sequence length; a domain's sequences visit them in strides of about
+0.618 of the shard, coprime to their number, from a window that the seed and the shard's key give. So a run that reads
+a thousandth of a domain reads from all over it, not from the few documents at one place (docs/proxy.md: the largest
+single gain), every window comes once an epoch, and two runs of a swarm with one seed read the same text of a domain in
+the same order, whatever their mixtures (common random numbers).
 
 No iterator, so no state: a resumed run computes its next batch as the uninterrupted one would.
 """
@@ -16,7 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -55,23 +58,33 @@ def schedule(points: Mapping[str, int], sequences: int) -> NDArray[np.int32]:
     return np.resize(order, sequences)
 
 
-def start_offset(seed: int, key: str, tokens: int) -> int:
+def first_window(seed: int, key: str, windows: int) -> int:
     """Where in a shard a run starts to read: from the seed and the shard's content, never from a name."""
     mixed = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    return int.from_bytes(mixed[:8], "big") % tokens
+    return int.from_bytes(mixed[:8], "big") % windows
+
+
+def stride(windows: int) -> int:
+    """The number coprime to `windows` next to its golden section: the visited windows are spread evenly at any time."""
+    step = max(1, round(windows * (5**0.5 - 1) / 2))
+    while math.gcd(step, windows) != 1:
+        step += 1
+    return step
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One domain's tokens and where to start in them."""
+    """One domain's tokens, cut into windows, and the order to visit them in."""
 
     domain: str
     tokens: Tokens
-    start: int
+    windows: int
+    first: int
+    stride: int
 
-    def window(self, sequence: int, length: int) -> Tokens:
-        """Tokens of the domain's n-th sequence and the one after them: `length` + 1, wrapping at the end."""
-        begin = (self.start + sequence * length) % len(self.tokens)
+    def sequence(self, ordinal: int, length: int) -> Tokens:
+        """The domain's n-th sequence and the token after it: `length` + 1, wrapping at the shard's end."""
+        begin = (self.first + ordinal * self.stride) % self.windows * length
         piece = self.tokens[begin : begin + length + 1]
         while len(piece) <= length:
             piece = np.concatenate([piece, self.tokens[: length + 1 - len(piece)]])
@@ -99,7 +112,7 @@ class Batches:
         # By content, so that renaming a domain changes no batch.
         by_key = sorted(trained, key=lambda domain: (shards[domain].key, domain))
         points = _grid_points({domain: trained[domain] for domain in by_key})
-        self.sources = [_open(shards[domain], config.seed) for domain in by_key]
+        self.sources = [_open(shards[domain], config) for domain in by_key]
         self.domain_N = schedule(points, config.steps * config.batch_size)
         self.ordinal_N = _ordinals(self.domain_N, len(self.sources))
 
@@ -108,8 +121,14 @@ class Batches:
         size, length = self.config.batch_size, self.config.sequence_length
         rows_BT = np.empty((size, length + 1), dtype=np.int64)
         for row, n in enumerate(range(step * size, (step + 1) * size)):
-            rows_BT[row] = self.sources[self.domain_N[n]].window(int(self.ordinal_N[n]), length)
+            rows_BT[row] = self.sources[self.domain_N[n]].sequence(int(self.ordinal_N[n]), length)
         return rows_BT[:, :-1], rows_BT[:, 1:]
+
+    def parts(self, step: int, rows: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """The batch of a step, at most `rows` sequences at a time."""
+        inputs_BT, targets_BT = self.batch(step)
+        for begin in range(0, len(inputs_BT), rows):
+            yield inputs_BT[begin : begin + rows], targets_BT[begin : begin + rows]
 
     def realised_tokens(self, steps: int) -> dict[str, int]:
         """Domain → tokens trained on after `steps`, every domain of the mixture included."""
@@ -142,7 +161,7 @@ def _ordinals(domain_N: NDArray[np.int32], domains: int) -> NDArray[np.int64]:
     return ordinal_N
 
 
-def _open(shard: TokenShard, seed: int) -> _Source:
+def _open(shard: TokenShard, config: RunConfig) -> _Source:
     try:
         tokens = np.load(shard.tokens_path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -155,4 +174,5 @@ def _open(shard: TokenShard, seed: int) -> _Source:
             f"the tokens of {shard.domain!r} in {shard.tokens_path} have shape {tokens.shape}",
             remedy="a domain needs at least one training document; lower its held-out fraction or add text",
         )
-    return _Source(shard.domain, tokens, start_offset(seed, shard.key, len(tokens)))
+    windows = -(-len(tokens) // config.sequence_length)
+    return _Source(shard.domain, tokens, windows, first_window(config.seed, shard.key, windows), stride(windows))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from olmixctl.errors import OlmixctlError
-from olmixctl.proxy.config import TrainerOptions
+from olmixctl.proxy.config import RunConfig, TrainerOptions
 
 __all__ = ["Machine", "resolve"]
 
@@ -44,10 +44,14 @@ class Machine:
         """What a second of wall time costs: one GPU, or the threads of a CPU."""
         return 1 if self.device.type == "cuda" else self.threads
 
-    def synchronise(self) -> None:
-        """Waits for the device, so that a clock read next means something."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+    def rows(self, config: RunConfig) -> int:
+        """Sequences computed at a time: a batch beyond what memory (or a CPU's cache) likes is taken in parts.
+
+        Limits: tokens at a time, and logits at a time, which count for large vocabularies.
+        """
+        tokens, logits = (65_536, 2**32) if self.device.type == "cuda" else (4_096, 2**27)
+        limit = min(tokens, logits // config.vocabulary)
+        return min(config.batch_size, max(1, limit // config.sequence_length))
 
     @contextmanager
     def settings(self) -> Iterator[None]:
@@ -77,7 +81,8 @@ def resolve(options: TrainerOptions) -> Machine:
         raise OlmixctlError("device cuda is asked for, and torch finds no GPU", remedy="use device: auto or cpu")
     threads = options.threads or torch.get_num_threads()
     if options.device == "cpu" or not cuda:
-        dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+        fast = options.precision == "auto" and _cpu_multiplies_bf16()
+        dtype = torch.bfloat16 if fast or options.precision == "bf16" else torch.float32
         return Machine(torch.device("cpu"), dtype, threads, "cpu", _cpu_kind())
     supported = torch.cuda.is_bf16_supported(including_emulation=False)
     if options.precision == "bf16" and not supported:
@@ -86,6 +91,12 @@ def resolve(options: TrainerOptions) -> Machine:
     major, minor = torch.cuda.get_device_capability()
     name = torch.cuda.get_device_name()
     return Machine(torch.device("cuda"), dtype, threads, name, f"{name} sm_{major}{minor}")
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether the processor has bf16 products (AVX-512 BF16 or AMX); without them torch emulates, slowly."""
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
 def _cpu_kind() -> str:

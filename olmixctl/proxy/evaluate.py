@@ -112,13 +112,19 @@ def _padded(windows: Sequence[Window], length: int, end_of_text: int) -> Window:
 
 
 @torch.inference_mode()
-def bits_per_byte(model: ProxyModel, scored: Scored, *, batch_tokens: int, device: torch.device) -> float:
-    """The model's negative log-likelihood of the scored tokens, in bits over their bytes; lower is better."""
-    rows = max(1, batch_tokens // scored.inputs_WT.shape[1])
+def bits_per_byte(model: ProxyModel, scored: Scored, *, rows: int, device: torch.device) -> float:
+    """The model's negative log-likelihood of the scored tokens, in bits over their bytes; lower is better.
+
+    Args:
+        model: on `device`.
+        scored: the metric.
+        rows: windows at a time.
+        device: where to compute.
+    """
     nats = torch.zeros((), dtype=torch.float64, device=device)
     for begin in range(0, len(scored.inputs_WT), rows):
         inputs_BT, targets_BT = (part[begin : begin + rows] for part in (scored.inputs_WT, scored.targets_WT))
         longest = int(scored.length_W[begin : begin + rows].max())
         cut = [torch.from_numpy(part[:, :longest]).to(device) for part in (inputs_BT, targets_BT)]
-        nats += model(*cut, reduction="none").double().sum()
+        nats += model(*cut, reduction="sum").double()
     return float(nats) / math.log(2) / scored.size

@@ -1,7 +1,7 @@
 """Muon on the matrices, Adam on the embedding: a handful of tensors, updated in place.
 
 Muon (Jordan et al. 2024): the momentum of a matrix, orthogonalised by a few Newton–Schulz steps, so that every
-direction moves by the same amount. At a few hundred steps it reaches a loss that AdamW needs several times the tokens for.
+direction moves by the same amount. In a few hundred steps it reaches a loss that takes AdamW several times the tokens.
 """
 
 from __future__ import annotations

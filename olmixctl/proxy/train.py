@@ -147,11 +147,16 @@ def _steps(
             clock.lap()
             run.save()
             return "interrupted"
-        inputs_BT, targets_BT = (torch.from_numpy(part).to(machine.device) for part in batches.batch(run.step))
-        loss = forward(inputs_BT, targets_BT)
-        loss.backward()
+        loss = torch.zeros((), device=machine.device)
+        for inputs_BT, targets_BT in batches.parts(run.step, machine.rows(config)):
+            part = forward(
+                torch.from_numpy(inputs_BT).to(machine.device), torch.from_numpy(targets_BT).to(machine.device)
+            )
+            part = part * (len(inputs_BT) / config.batch_size)
+            part.backward()
+            loss += part.detach()
         run.optimiser.step(learning_rate_factor(run.step, config.steps, tuning))
-        pending.append(loss.detach())
+        pending.append(loss)
         run.step += 1
         if run.step % LOOK_EVERY and run.step < config.steps:
             continue
@@ -208,10 +213,8 @@ def _metrics(run: _Run, scored: Sequence[Scored]) -> dict[str, float]:
     from olmixctl.proxy.evaluate import bits_per_byte
 
     began = time.perf_counter()
-    batch_tokens = run.config.tokens_per_step
-    metrics = {
-        one.name: bits_per_byte(run.model, one, batch_tokens=batch_tokens, device=run.machine.device) for one in scored
-    }
+    rows = run.machine.rows(run.config)
+    metrics = {one.name: bits_per_byte(run.model, one, rows=rows, device=run.machine.device) for one in scored}
     run.eval_seconds = time.perf_counter() - began
     return dict(sorted(metrics.items()))
 
