@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from olmixctl.errors import StaleError
+from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock, LockedDomain
 from olmixctl.mixture import GRID
 
@@ -73,7 +74,7 @@ class InputChange:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricChange:
-    """Predicted bits per byte of the mix, by each lock's own laws; None where a lock has no prediction."""
+    """Predicted bits per byte of the two mixes; None where there is no prediction."""
 
     metric: str
     before: Decimal | None
@@ -92,6 +93,8 @@ class LockDiff:
         data: domains whose data or name changed, by id.
         inputs: declared inputs that differ.
         predicted: metrics of either, by name.
+        same_laws: both predictions are by the later lock's laws (it was computed from the earlier one); else each is by
+            its own lock's.
         evidence_added: runs only the later one rests on.
         evidence_removed: runs only the earlier one rests on.
     """
@@ -103,6 +106,7 @@ class LockDiff:
     data: tuple[DataChange, ...]
     inputs: tuple[InputChange, ...]
     predicted: tuple[MetricChange, ...]
+    same_laws: bool
     evidence_added: tuple[str, ...]
     evidence_removed: tuple[str, ...]
 
@@ -131,6 +135,7 @@ class LockDiff:
                 for d in self.data
             ],
             "inputs": [{"field": i.field, "before": i.before, "after": i.after} for i in self.inputs],
+            "same_laws": self.same_laws,
             "predicted": {m.metric: {"before": _number(m.before), "after": _number(m.after)} for m in self.predicted},
             "evidence": {"added": list(self.evidence_added), "removed": list(self.evidence_removed)},
         }
@@ -149,14 +154,16 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
         )
     moves = _moves(before, after)
     kept = _kept(before, after, moves)
+    child = after.parent == digest_of(before)
     return LockDiff(
         name=after.name,
         serials=(before.serial, after.serial),
         weights=tuple(_weights(before, after, moves, set(kept.domains) if kept else set())),
         kept=kept,
         data=tuple(_data(before, after, moves)),
-        inputs=tuple(_inputs("", before.inputs, after.inputs)),
-        predicted=tuple(_predicted(before, after)),
+        inputs=tuple(_declared(before, after)),
+        predicted=tuple(_predicted(before, after, child=child)),
+        same_laws=child,
         evidence_added=tuple(sorted(set(after.evidence) - set(before.evidence))),
         evidence_removed=tuple(sorted(set(before.evidence) - set(after.evidence))),
     )
@@ -238,6 +245,12 @@ def _kind(old: LockedDomain | None, new: LockedDomain | None, moved: bool) -> Da
     return "revised" if old.content != new.content else None
 
 
+def _declared(before: Lock, after: Lock) -> Iterator[InputChange]:
+    """Declared inputs that differ, without those of domains that came or went: the data says that."""
+    lone = {f"domains.{domain}" for domain in set(before.domains) ^ set(after.domains)}
+    return (change for change in _inputs("", before.inputs, after.inputs) if change.field not in lone)
+
+
 def _inputs(path: str, before: Any, after: Any) -> Iterator[InputChange]:  # noqa: ANN401  (any JSON value)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted(set(before) | set(after)):
@@ -247,12 +260,11 @@ def _inputs(path: str, before: Any, after: Any) -> Iterator[InputChange]:  # noq
         yield InputChange(field=path, before=before, after=after)
 
 
-def _predicted(before: Lock, after: Lock) -> Iterator[MetricChange]:
+def _predicted(before: Lock, after: Lock, *, child: bool) -> Iterator[MetricChange]:
     for metric in sorted(set(before.predicted) | set(after.predicted)):
         old, new = before.predicted.get(metric), after.predicted.get(metric)
-        yield MetricChange(
-            metric=metric, before=None if old is None else old.this, after=None if new is None else new.this
-        )
+        was = new.previous if child and new is not None else None if old is None else old.this
+        yield MetricChange(metric=metric, before=was, after=None if new is None else new.this)
 
 
 def _share(millionths: int | None) -> float | None:

@@ -9,7 +9,7 @@ from olmixctl.lock.diff import LockDiff
 from olmixctl.mixture import GRID
 from olmixctl.report.numbers import NONE, bits, count, factor, flops, money, percent, plural, points, seconds
 from olmixctl.report.text_diff import kept_in_words, tokens_in_words
-from olmixctl.report.text_plan import ACTIONS, is_size, step_in_words, value_in_words
+from olmixctl.report.text_plan import ACTIONS, is_size, step_in_words, values_in_words
 
 __all__ = ["diff_markdown", "in_section", "plan_markdown"]
 
@@ -45,9 +45,7 @@ def diff_markdown(diff: LockDiff) -> str:
     parts.append(f"{kept_in_words(diff.kept)}." if diff.kept and not diff.empty else "")
     data = [[_code(d.domain), d.kind, _escaped(tokens_in_words(d))] for d in diff.data]
     parts.append(_table(["data", "", "size"], data, right=False))
-    inputs = [
-        [_code(i.field), _escaped(value_in_words(i.before)), _escaped(value_in_words(i.after))] for i in diff.inputs
-    ]
+    inputs = [[_code(i.field), *map(_escaped, values_in_words(i.before, i.after))] for i in diff.inputs]
     parts.append(_table(["asked for", "before", "after"], inputs))
     metrics = [[_code(m.metric), _bits(m.before), _bits(m.after)] for m in diff.predicted]
     parts.append(_table(["predicted bits per byte", "before", "after"], metrics) if not diff.empty else "")
@@ -107,7 +105,7 @@ def _value(change: Mapping[str, Any]) -> str:
     if change["category"] == "moved":
         return f"from {_code(before)}"
     if not is_size(change):
-        return f"{_escaped(value_in_words(before))} → {_escaped(value_in_words(after))}"
+        return _escaped(" → ".join(filter(None, values_in_words(before, after))))
     if before is None or after is None:
         return f"{count(before or after or 0)} tokens"
     return f"{count(before)} → {count(after)} tokens"

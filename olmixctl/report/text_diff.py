@@ -8,7 +8,7 @@ from olmixctl.lock.diff import DataChange, KeptTogether, LockDiff, MetricChange,
 from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, percent, plural, points
-from olmixctl.report.text_plan import value_in_words
+from olmixctl.report.text_plan import values_in_words
 
 __all__ = ["diff_text", "kept_in_words", "tokens_in_words"]
 
@@ -92,9 +92,10 @@ def _data(diff: LockDiff, look: Look) -> list[str]:
 def _inputs(diff: LockDiff, look: Look) -> list[str]:
     if not diff.inputs:
         return []
-    rows: list[Row] = [
-        [Cell("~", "care"), i.field, value_in_words(i.before), f"→ {value_in_words(i.after)}"] for i in diff.inputs
-    ]
+    rows: list[Row] = []
+    for change in diff.inputs:
+        was, now = values_in_words(change.before, change.after)
+        rows.append([Cell("~", "care"), change.field, was, f"→ {now}" if was else now])
     columns = [Column(""), Column(""), Column("", right=True), Column("")]
     return [heading("Asked for", look), *table(columns, rows, look)]
 
@@ -109,7 +110,8 @@ def _predicted(diff: LockDiff, look: Look) -> list[str]:
         Column("change", right=True),
     ]
     rows: list[Row] = [[m.metric, _bits(m.before), _bits(m.after), _moved(m)] for m in diff.predicted]
-    remark = "bits per byte, each by its own lock's laws; less is better"
+    laws = "both by the later laws" if diff.same_laws else "each by its own lock's laws"
+    remark = f"bits per byte, {laws}; less is better"
     return [heading("Predicted", look, remark), *table(columns, rows, look)]
 
 

@@ -94,20 +94,23 @@ def _tone(times: float | None) -> Tone:
 def _predicted(lock: Lock, look: Look) -> list[str]:
     if not lock.predicted:
         return []
-    rows: list[Row] = [
-        [name, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), _gain(m.natural, m.this)]
-        for name, m in [*lock.predicted.items(), *_mean(lock)]
-    ]
+    metrics = [*lock.predicted.items(), *_mean(lock)]
+    # A mix that was solved around a kept block has no prediction for the natural mix; the previous one then compares.
+    known = any(m.natural is not None for _, m in metrics)
+    rows: list[Row] = []
+    for name, m in metrics:
+        gain = _gain(m.natural if known else m.previous, m.this)
+        rows.append([name, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), gain])
     columns = [
         Column("metric"),
         Column("natural", right=True),
         Column("previous", right=True),
         Column("this", right=True),
-        Column("vs natural", right=True),
+        Column(f"vs {'natural' if known else 'previous'}", right=True),
     ]
-    if not any(m.previous is not None for m in lock.predicted.values()):
-        rows, columns = [[*row[:2], *row[3:]] for row in rows], [*columns[:2], *columns[3:]]
-    return [heading("Predicted", look, "bits per byte of the proxy, less is better"), *table(columns, rows, look)]
+    shown = [0, *([1] if known else []), *([2] if any(m.previous is not None for _, m in metrics) else []), 3, 4]
+    lines = table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], look)
+    return [heading("Predicted", look, "bits per byte of the proxy, less is better"), *lines]
 
 
 def _mean(lock: Lock) -> list[tuple[str, LockedMetric]]:

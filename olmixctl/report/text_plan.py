@@ -9,7 +9,7 @@ from typing import Any
 from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
 
-__all__ = ["ACTIONS", "SYMBOLS", "is_size", "kept_mass", "plan_text", "step_in_words", "value_in_words"]
+__all__ = ["ACTIONS", "SYMBOLS", "is_size", "kept_mass", "plan_text", "step_in_words", "values_in_words"]
 
 Document = Mapping[str, Any]
 
@@ -72,10 +72,18 @@ def kept_mass(plan: Document, weights: Mapping[str, float], renames: Mapping[str
     return sum(weights.get(renames.get(name, name), 0.0) for name in members) if members else None
 
 
-def value_in_words(value: Any) -> str:  # noqa: ANN401  (any JSON value)
-    """A declared value, short."""
+def values_in_words(before: Any, after: Any) -> tuple[str, str]:  # noqa: ANN401  (any JSON values)
+    """A declared value before and after; a whole section that came or went is `added` or `removed`."""
+    if before is None and isinstance(after, Mapping):
+        return "", "added"
+    if after is None and isinstance(before, Mapping):
+        return "", "removed"
+    return _value(before), _value(after)
+
+
+def _value(value: Any) -> str:  # noqa: ANN401
     if value is None:
-        return "default"
+        return "none"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -137,7 +145,8 @@ def _values(change: Document) -> tuple[str, str]:
     if change["category"] == "moved":
         return "", f"from {before}"
     if not is_size(change):
-        return value_in_words(before), f"→ {value_in_words(after)}"
+        was, now = values_in_words(before, after)
+        return was, f"→ {now}" if was else now
     if before is None or after is None:
         return "", count(after if before is None else before)
     # Three digits hide a small revision: whole numbers show it.
