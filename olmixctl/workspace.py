@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from olmixctl.errors import (
     BlockedError,
-    CorpusError,
     IncompleteError,
     OlmixctlError,
     Place,
@@ -25,8 +24,7 @@ from olmixctl.errors import (
     UsageError,
 )
 from olmixctl.execute.events import DataPreparing, OnEvent, Solving, silent
-from olmixctl.execute.protocol import Executor, TrainingData
-from olmixctl.fingerprint import digest
+from olmixctl.execute.protocol import Executor
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import Ledger
 from olmixctl.lock.codec import digest_of, parse
@@ -36,17 +34,16 @@ from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
 from olmixctl.plan.model import Observed, Plan, PlannedRun
 from olmixctl.plan.steps import FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
+from olmixctl.present import data_checks, export_mix, locked_states, observe, observed_as_locked, training_data
+from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
 from olmixctl.spec.model import MixSpec
-from olmixctl.spec.semantic import full_digest, semantic_inputs
 
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
     from olmixctl.methods.certify import Verification
 
-__all__ = ["ApplyResult", "Workspace", "find_mix"]
-
-_LOCK_SUFFIX = ".lock.yaml"
+__all__ = ["ApplyResult", "Workspace"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +76,7 @@ class Workspace:
         self.path: Path = loaded.path
         self.root: Path = loaded.root
         stem = loaded.path.name.removesuffix(".yaml").removesuffix(".yml")
-        self.lock_path = loaded.path.with_name(stem + _LOCK_SUFFIX)
+        self.lock_path = loaded.path.with_name(stem + LOCK_SUFFIX)
         if self.spec.ledger is not None:
             raise OlmixctlError(
                 f"a ledger at {self.spec.ledger} is not in this version",
@@ -142,11 +139,9 @@ class Workspace:
             CorpusError: the data is wrong or cannot be read.
             InfeasibleError: the bounds exclude each other on this data.
         """
-        from olmixctl.methods.olmix import design
-
         observed = self._observe(on_progress)
         lock = baseline or self.lock()
-        plan = build_plan(observed, lock, self.ledger.records(), design, options or PlanOptions())
+        plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions())
         if plan.has_changes:
             self._check_feasible(plan)
         return plan
@@ -241,9 +236,9 @@ class Workspace:
         from olmixctl.methods.certify import verify_lock
 
         lock = self._need_lock()
-        result = verify_lock(lock, self._as_locked(lock), self.ledger.records())
+        result = verify_lock(lock, observed_as_locked(self.spec, lock, self._trainer), self.ledger.records())
         if deep:
-            result = replace(result, checks=(*result.checks, *self._data_checks(lock)))
+            result = replace(result, checks=(*result.checks, *data_checks(self.spec, lock, self._context())))
         return result
 
     def export(self, form: str, *, tokens: int | None = None, check: bool = False) -> tuple[str, tuple[str, ...]]:
@@ -258,32 +253,12 @@ class Workspace:
             UsageError: no such format.
             CorpusError: the trainer needs files or counts that are not there.
         """
-        from olmixctl.export.model import ExportDomain, ExportFile, ExportMix
-        from olmixctl.export.registry import find_exporter
+        from olmixctl.export.registry import NEEDS_FILES, find_exporter
 
         exporter = find_exporter(form)
         lock = self._need_lock()
-        states = self._states_of(lock)
-        mix = ExportMix(
-            name=lock.name,
-            lock_digest=digest_of(lock),
-            serial=lock.serial,
-            domains=tuple(
-                ExportDomain(
-                    id=domain_id,
-                    weight=lock.weights[domain_id],
-                    tokens=record.tokens,
-                    documents=record.documents,
-                    files=tuple(
-                        ExportFile(path=file.url, tokens=file.tokens, documents=file.documents)
-                        for file in states[domain_id].files
-                    ),
-                )
-                for domain_id, record in lock.domains.items()
-            ),
-            target_tokens=tokens or self.spec.target.tokens,
-            max_repetition=self.spec.target.max_repetition,
-        )
+        states = locked_states(self.spec, lock, self._context()) if form in NEEDS_FILES else {}
+        mix = export_mix(lock, self.spec, states, tokens)
         text = exporter.render(mix)
         if check:
             exporter.check(text, mix)
@@ -297,64 +272,11 @@ class Workspace:
         return CorpusContext.open(self.root, tokenizer=self.spec.tokenizer, on_progress=on_progress)
 
     def _observe(self, on_progress: Callable[[int, int], None] | None = None) -> Observed:
-        from olmixctl.corpus import measure_domains, measure_evals
+        return observe(self.loaded, self._context(on_progress), self._trainer)
 
-        context = self._context(on_progress)
-        states = measure_domains(self.spec.domains, context)
-        self._refuse_twins({domain_id: state.content for domain_id, state in states.items()})
-        evals = measure_evals(self.spec.evals, states, context)
-        inputs = semantic_inputs(self.spec) | {"tokenizer": context.tokenizer.digest}
-        return Observed(
-            spec=self.spec,
-            inputs=inputs,
-            semantic=digest(inputs, prefix="sha256"),
-            full=full_digest(self.spec),
-            states=states,
-            evals={name: state.digest for name, state in evals.items()},
-            tokenizer=context.tokenizer.digest,
-            trainer=self._executor({}).trainer,
-            vocabulary=context.tokenizer.vocabulary_size,
-        )
-
-    def _as_locked(self, lock: Lock) -> Observed:
-        """The present spec over the data as the lock states it: what can be checked without reading data."""
-        from olmixctl.corpus.model import DomainState
-
-        inputs: dict[str, Any] = semantic_inputs(self.spec)
-        if self.spec.tokenizer != "bytes":
-            # The tokeniser's file is data: `plan` and `verify --deep` read it.
-            inputs["tokenizer"] = lock.inputs["tokenizer"]
-        return Observed(
-            spec=self.spec,
-            inputs=inputs,
-            semantic=digest(inputs, prefix="sha256"),
-            full=full_digest(self.spec),
-            states={
-                domain_id: DomainState(
-                    id=domain_id,
-                    fingerprint=record.fingerprint,
-                    content=record.content,
-                    tokens=record.tokens,
-                    documents=record.documents,
-                )
-                for domain_id, record in lock.domains.items()
-            },
-            evals=lock.evals,
-            tokenizer=str(inputs["tokenizer"]),
-            trainer=self._executor({}).trainer,
-            vocabulary=0,
-        )
-
-    def _refuse_twins(self, contents: dict[str, str]) -> None:
-        seen: dict[str, str] = {}
-        for domain_id, content in sorted(contents.items()):
-            twin = seen.setdefault(content, domain_id)
-            if twin != domain_id:
-                raise CorpusError(
-                    f"domains {twin} and {domain_id} hold the same documents",
-                    place=self.loaded.place(f"domains.{domain_id}"),
-                    remedy="keep one of them: runs cannot tell them apart",
-                )
+    @property
+    def _trainer(self) -> str:
+        return self._executor({}).trainer
 
     def _check_feasible(self, plan: Plan) -> None:
         from olmixctl.methods.problem import mix_problem
@@ -379,28 +301,9 @@ class Workspace:
         from olmixctl.repository import provenance
 
         executor = self._executor(plan.observed.evals, parallelism)
-        data = partial(self._training_data, plan, on_event)
-        return train_missing(plan, executor, self.ledger, data, provenance=provenance(self.root), on_event=on_event)
-
-    def _training_data(self, plan: Plan, on_event: OnEvent) -> TrainingData:
-        from olmixctl.corpus import build_evals, build_shards, holdout_fraction
-        from olmixctl.corpus.model import EvalState
-
         context = self._context(lambda done, total: on_event(DataPreparing("token shards", done, total)))
-        states, evals, proxy = plan.observed.states, self.spec.evals, self.spec.proxy
-        shards = build_shards(
-            states,
-            context,
-            holdout_fraction=holdout_fraction(evals),
-            limit_tokens=proxy.tokens + proxy.batch_size * proxy.sequence_length,
-        )
-        digests = {name: EvalState(name=name, digest=value) for name, value in plan.observed.evals.items()}
-        return TrainingData(
-            shards=shards,
-            evals=tuple(build_evals(evals, states, digests, context).values()),
-            vocabulary=context.tokenizer.vocabulary_size,
-            end_of_text=context.tokenizer.end_of_text,
-        )
+        data = partial(training_data, plan.observed, context)
+        return train_missing(plan, executor, self.ledger, data, provenance=provenance(self.root), on_event=on_event)
 
     def _solve(self, plan: Plan, previous: Lock | None, keys: tuple[str, ...]) -> Lock:
         from olmixctl.methods.olmix import fit_evidence, gather, solve_mix
@@ -442,75 +345,9 @@ class Workspace:
             )
         return lock
 
-    # Data against the lock.
 
-    def _states_of(self, lock: Lock) -> dict[str, Any]:
-        """The data as it is; it must be what the lock was made for."""
-        from olmixctl.corpus import measure_domains
+def _design(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, ...]:
+    """The method's swarm; its numerics load only when a plan needs one."""
+    from olmixctl.methods.olmix import design
 
-        if set(lock.domains) != set(self.spec.domain_ids):
-            raise StaleError("the mix file has other domains than the lock", remedy="olmixctl apply")
-        states = measure_domains(self.spec.domains, self._context())
-        drifted = [d for d, record in lock.domains.items() if states[d].content != record.content]
-        if drifted:
-            raise StaleError(
-                f"the documents of {', '.join(drifted)} are not those the lock was made for", remedy="olmixctl apply"
-            )
-        return states
-
-    def _data_checks(self, lock: Lock) -> list[Any]:
-        from olmixctl.corpus import measure_domains, rehash
-        from olmixctl.methods.certify import VerifyCheck
-
-        context = self._context()
-        states = measure_domains([d for d in self.spec.domains if d.id in lock.domains], context)
-        checks = []
-        for domain_id, state in states.items():
-            drifted = rehash(state, context)
-            record = lock.domains[domain_id]
-            if drifted:
-                detail = f"files differ from what was read before: {', '.join(drifted[:5])}"
-            elif state.content != record.content:
-                detail = f"its documents are not those of the lock ({record.tokens:,} → {state.tokens:,} tokens)"
-            else:
-                detail = f"{len(state.files)} files read again"
-            ok = not drifted and state.content == record.content
-            checks.append(VerifyCheck(name=f"data {domain_id}", ok=ok, detail=detail))
-        return checks
-
-
-def find_mix(target: str | None, cwd: Path) -> Path:
-    """The mix file that `target` names.
-
-    Raises:
-        UsageError: none or several fit.
-    """
-    if target is not None and (target.endswith((".yaml", ".yml")) or "/" in target):
-        path = cwd / target
-        if path.name.endswith(_LOCK_SUFFIX):
-            path = path.with_name(path.name.removesuffix(_LOCK_SUFFIX) + ".yaml")
-        return path
-    for folder in (cwd, *cwd.parents):
-        mixes = folder if folder.name == "mixes" else folder / "mixes"
-        if mixes.is_dir():
-            return _choose(target, mixes)
-        if (folder / ".git").exists():
-            break
-    raise UsageError(
-        f"there is no folder `mixes` in {cwd} or above it", remedy="olmixctl init NAME makes one, or name a mix file"
-    )
-
-
-def _choose(target: str | None, mixes: Path) -> Path:
-    found = sorted(p for p in mixes.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.endswith(_LOCK_SUFFIX))
-    names = ", ".join(path.stem for path in found)
-    if target is None:
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise UsageError(f"there is no mix in {mixes}", remedy="olmixctl init NAME")
-        raise UsageError(f"there are several mixes: {names}", remedy="say which one")
-    fitting = [path for path in found if path.stem == target]
-    if not fitting:
-        raise UsageError(f"there is no mix {target!r} in {mixes}", remedy=f"use one of: {names}" if names else "")
-    return fitting[0]
+    return design(observed, coordinates)

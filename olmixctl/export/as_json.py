@@ -20,7 +20,7 @@ _PLACES = 10**6
 
 
 def render(mix: ExportMix) -> str:
-    """The mix as one JSON object: provenance, `weights` by domain, then the domains with counts and files."""
+    """The mix as one JSON object: provenance, `weights` by domain, then the domains with their counts."""
     head = {
         "name": mix.name,
         "lock": mix.lock_digest,
@@ -62,7 +62,6 @@ def _domain(mix: ExportMix, domain: ExportDomain) -> str:
         "documents": _text(domain.documents),
         "requested_tokens": _text(round(mix.requested_tokens(domain))),
         "repetition": "null" if repetition is None else fixed(round(repetition * _PLACES), units=_PLACES),
-        "files": _text([{"path": f.path, "tokens": f.tokens, "documents": f.documents} for f in domain.files]),
     }
     return "    {" + ", ".join(f"{_text(key)}: {value}" for key, value in fields.items()) + "}"
 

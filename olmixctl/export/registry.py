@@ -8,7 +8,7 @@ from olmixctl.errors import UsageError
 from olmixctl.export import as_csv, as_json, hf, megatron, olmo_core
 from olmixctl.export.model import ExportMix
 
-__all__ = ["EXPORTERS", "Exporter", "find_exporter"]
+__all__ = ["EXPORTERS", "NEEDS_FILES", "Exporter", "find_exporter"]
 
 
 class Exporter(Protocol):
@@ -43,6 +43,10 @@ EXPORTERS: dict[str, Exporter] = {
     "megatron": megatron,
     "olmo-core": olmo_core,
 }
+
+
+NEEDS_FILES = frozenset({"megatron", "olmo-core"})
+"""Formats that name files; the others are written from the lock alone, on machines that cannot read the data."""
 
 
 def find_exporter(name: str) -> Exporter:

@@ -1,0 +1,200 @@
+"""The present, as data: what the mix file and the files on this machine say now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from olmixctl.errors import CorpusError, StaleError
+from olmixctl.execute.protocol import TrainingData
+from olmixctl.fingerprint import digest
+from olmixctl.lock.codec import digest_of
+from olmixctl.lock.model import Lock
+from olmixctl.plan.model import Observed
+from olmixctl.spec.load import LoadedMix
+from olmixctl.spec.model import MixSpec
+from olmixctl.spec.semantic import full_digest, semantic_inputs
+
+if TYPE_CHECKING:
+    from olmixctl.corpus.context import CorpusContext
+    from olmixctl.corpus.model import DomainState
+    from olmixctl.export.model import ExportMix
+    from olmixctl.methods.certify import VerifyCheck
+
+__all__ = ["data_checks", "export_mix", "locked_states", "observe", "observed_as_locked", "training_data"]
+
+_NAMED = 5
+"""Drifted files that a check names; their number is always said."""
+
+
+def observe(loaded: LoadedMix, context: CorpusContext, trainer: str) -> Observed:
+    """The mix file and its data as they are now.
+
+    Raises:
+        CorpusError: the data is wrong or cannot be read, or two domains hold the same documents.
+    """
+    from olmixctl.corpus import measure_domains, measure_evals
+
+    spec = loaded.spec
+    states = measure_domains(spec.domains, context)
+    _refuse_twins(loaded, states)
+    evals = measure_evals(spec.evals, states, context)
+    inputs = semantic_inputs(spec) | {"tokenizer": context.tokenizer.digest}
+    return Observed(
+        spec=spec,
+        inputs=inputs,
+        semantic=digest(inputs, prefix="sha256"),
+        full=full_digest(spec),
+        states=states,
+        evals={name: state.digest for name, state in evals.items()},
+        tokenizer=context.tokenizer.digest,
+        trainer=trainer,
+        vocabulary=context.tokenizer.vocabulary_size,
+    )
+
+
+def observed_as_locked(spec: MixSpec, lock: Lock, trainer: str) -> Observed:
+    """The present mix file over the data as `lock` states it: all that can be checked without reading data.
+
+    A tokeniser's file counts as data: what it is now is seen by `plan` alone.
+    """
+    from olmixctl.corpus.model import DomainState
+
+    inputs: dict[str, Any] = semantic_inputs(spec)
+    if spec.tokenizer != "bytes":
+        inputs["tokenizer"] = lock.inputs["tokenizer"]
+    states = {
+        domain_id: DomainState(
+            id=domain_id,
+            fingerprint=record.fingerprint,
+            content=record.content,
+            tokens=record.tokens,
+            documents=record.documents,
+        )
+        for domain_id, record in lock.domains.items()
+    }
+    return Observed(
+        spec=spec,
+        inputs=inputs,
+        semantic=digest(inputs, prefix="sha256"),
+        full=full_digest(spec),
+        states=states,
+        evals=lock.evals,
+        tokenizer=str(inputs["tokenizer"]),
+        trainer=trainer,
+        vocabulary=0,
+    )
+
+
+def training_data(observed: Observed, context: CorpusContext) -> TrainingData:
+    """Token shards and evals for the runs of this mix, built where they are not on disk yet.
+
+    Raises:
+        CorpusError: the data changed since it was observed, or is declared only.
+        OlmixctlError: the folder of shards cannot be written.
+    """
+    from olmixctl.corpus import build_evals, build_shards, holdout_fraction
+    from olmixctl.corpus.model import EvalState
+
+    evals, proxy = observed.spec.evals, observed.spec.proxy
+    shards = build_shards(
+        observed.states,
+        context,
+        holdout_fraction=holdout_fraction(evals),
+        # One run reads no more of a domain than all its tokens, rounded up to whole batches.
+        limit_tokens=proxy.tokens + proxy.batch_size * proxy.sequence_length,
+    )
+    digests = {name: EvalState(name=name, digest=value) for name, value in observed.evals.items()}
+    return TrainingData(
+        shards=shards,
+        evals=tuple(build_evals(evals, observed.states, digests, context).values()),
+        vocabulary=context.tokenizer.vocabulary_size,
+        end_of_text=context.tokenizer.end_of_text,
+    )
+
+
+def locked_states(spec: MixSpec, lock: Lock, context: CorpusContext) -> dict[str, DomainState]:
+    """The data with its files, which must be what the lock was made for.
+
+    Raises:
+        StaleError: it is not.
+    """
+    from olmixctl.corpus import measure_domains
+
+    if set(lock.domains) != set(spec.domain_ids):
+        raise StaleError("the mix file has other domains than the lock", remedy="olmixctl apply")
+    states = measure_domains(spec.domains, context)
+    drifted = [d for d, record in lock.domains.items() if states[d].content != record.content]
+    if drifted:
+        raise StaleError(
+            f"the documents of {', '.join(drifted)} are not those the lock was made for", remedy="olmixctl apply"
+        )
+    return states
+
+
+def data_checks(spec: MixSpec, lock: Lock, context: CorpusContext) -> list[VerifyCheck]:
+    """Every file read again, whatever the cache says, and compared with the lock."""
+    from olmixctl.corpus import measure_domains, rehash
+    from olmixctl.methods.certify import VerifyCheck
+
+    checks = []
+    for domain_id, state in measure_domains([d for d in spec.domains if d.id in lock.domains], context).items():
+        drifted, record = rehash(state, context), lock.domains[domain_id]
+        if drifted:
+            more = f" and {len(drifted) - _NAMED} more" if len(drifted) > _NAMED else ""
+            detail = f"files differ from what was read before: {', '.join(drifted[:_NAMED])}{more}"
+        elif state.content != record.content:
+            detail = f"its documents are not those of the lock ({record.tokens:,} → {state.tokens:,} tokens)"
+        else:
+            detail = f"{len(state.files)} files read again"
+        ok = not drifted and state.content == record.content
+        checks.append(VerifyCheck(name=f"data {domain_id}", ok=ok, detail=detail))
+    return checks
+
+
+def export_mix(lock: Lock, spec: MixSpec, states: Mapping[str, DomainState], tokens: int | None) -> ExportMix:
+    """What an exporter is given.
+
+    Args:
+        lock: the decided weights.
+        spec: target tokens and repetition.
+        states: domain id → data with files; empty for formats that name none.
+        tokens: of the training run, instead of the target's.
+    """
+    from olmixctl.export.model import ExportDomain, ExportFile, ExportMix
+
+    def files(domain_id: str) -> tuple[ExportFile, ...]:
+        if domain_id not in states:
+            return ()
+        found = states[domain_id].files
+        return tuple(ExportFile(path=f.url, tokens=f.tokens, documents=f.documents) for f in found)
+
+    return ExportMix(
+        name=lock.name,
+        lock_digest=digest_of(lock),
+        serial=lock.serial,
+        domains=tuple(
+            ExportDomain(
+                id=domain_id,
+                weight=lock.weights[domain_id],
+                tokens=record.tokens,
+                documents=record.documents,
+                files=files(domain_id),
+            )
+            for domain_id, record in lock.domains.items()
+        ),
+        target_tokens=tokens or spec.target.tokens,
+        max_repetition=spec.target.max_repetition,
+    )
+
+
+def _refuse_twins(loaded: LoadedMix, states: Mapping[str, DomainState]) -> None:
+    seen: dict[str, str] = {}
+    for domain_id, state in sorted(states.items()):
+        twin = seen.setdefault(state.content, domain_id)
+        if twin != domain_id:
+            raise CorpusError(
+                f"domains {twin} and {domain_id} hold the same documents",
+                place=loaded.place(f"domains.{domain_id}"),
+                remedy="keep one of them: runs cannot tell them apart",
+            )
