@@ -8,6 +8,7 @@ what readers of YAML disagree on, so nothing is left to quote.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -45,6 +46,7 @@ SECTIONS = (
 """The order of sections; unknown ones come last, as they stand."""
 
 _STEP = 2
+_MARKER = re.compile(r"(---|\.\.\.|%[^#]*)\s*(?P<comment>#.*)?")
 
 
 def format_mix(text: str, file: str = "mix.yaml") -> str:
@@ -98,15 +100,21 @@ class _Line:
 
 @dataclass(slots=True)
 class _Layout:
-    """What each line of the file is: the start of something with an indentation of its own, or part of a value."""
+    """What each line of the file is: the start of something with an indentation of its own, or part of a value.
+
+    Attributes:
+        lines: the file's.
+        indents: line that starts a key or an item → its new indentation.
+        inside: line within a value over several lines → the line where that value starts.
+        verbatim: lines of texts in which white space at the end may mean something.
+        gaps: line → (from, to) columns between a dash and what follows it.
+    """
 
     lines: list[str]
     indents: dict[int, int] = field(default_factory=dict)
-    inside: dict[int, int] = field(default_factory=dict)  # line within a value → line where that value starts
-    verbatim: set[int] = field(
-        default_factory=set
-    )  # lines of a text over several, where white space may mean something
-    gaps: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # line → columns between a dash and its item
+    inside: dict[int, int] = field(default_factory=dict)
+    verbatim: set[int] = field(default_factory=set)
+    gaps: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
     def mapping(self, node: Any, indent: int) -> None:  # noqa: ANN401  (PyYAML's nodes are untyped)
         """Lay out a block mapping whose keys stand at `indent`."""
@@ -146,8 +154,9 @@ class _Layout:
             last -= 1
         for line in range(first + 1, last + 1):
             self.inside.setdefault(line, first)
-        if isinstance(node, yaml.ScalarNode):
-            self.verbatim.update(range(first, last + 1) if last > first else ())
+        if isinstance(node, yaml.ScalarNode) and last > first:
+            # The line that opens a block (`|`) is only its head; a quoted text starts on its first.
+            self.verbatim.update(range(first + (node.style in {"|", ">"}), last + 1))
         for child in node.value if isinstance(node, yaml.CollectionNode) else ():
             for part in child if isinstance(child, tuple) else (child,):
                 self.inline(part)
@@ -164,8 +173,10 @@ class _Layout:
                 text = _shifted(text, self._shift_of(self.inside[number], shifts))
             elif number in self.indents:
                 text = " " * self.indents[number] + text.lstrip(" ")
-            elif text.startswith(("---", "...", "%")):
-                continue
+            elif (marker := _MARKER.fullmatch(text)) is not None:
+                if not marker["comment"]:
+                    continue
+                text = marker["comment"]
             elif text:
                 text = " " * self._comment_indent(number) + text.strip()
             formed.append(_Line(text, number, fixed=number in self.inside))

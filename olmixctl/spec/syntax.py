@@ -21,6 +21,8 @@ def compose(text: str, file: str) -> Any:  # noqa: ANN401  (PyYAML's nodes are u
     Raises:
         SpecError: it is not YAML, it has aliases, or it is nested too deep.
     """
+    if (hidden := _HIDDEN_BREAK.search(text)) is not None:
+        raise _bad_character(text, hidden.start(), ord(hidden[0]), file)
     try:
         _guard(text, file)
         return yaml.compose(text, Loader=_Loader)
@@ -46,15 +48,23 @@ def _guard(text: str, file: str) -> None:
 _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
 
 
+# Lines end here for YAML 1.1, not for YAML 1.2 and most editors.
+_HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
+
+
+def _bad_character(text: str, at: int, code: int, file: str) -> SpecError:
+    before = text[:at]
+    place = Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+    return SpecError(f"the character U+{code:04X} may not stand in a mix file", place=place, remedy="delete it")
+
+
 def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> SpecError:
     if (marker := _CONFLICT.search(text)) is not None:
         place = Place(file, text.count("\n", 0, marker.start()) + 1, 1)
         return SpecError("a conflict marker of Git", place=place, remedy="settle the conflict and remove the markers")
     if isinstance(error, yaml.reader.ReaderError):
-        before = text[: error.position]
-        place = Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         code = error.character if isinstance(error.character, int) else ord(error.character)
-        return SpecError(f"the character U+{code:04X} may not stand in YAML", place=place, remedy="delete it")
+        return _bad_character(text, error.position, code, file)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if "end of stream" in str(getattr(error, "problem", "")) and getattr(error, "context_mark", None):
         # Where the quote opens, not the end of the file.

@@ -35,6 +35,8 @@ CASES = {
     # YAML that is none
     "tab": ("  b:", "\tb:", "6:1", "", "a tab", "spaces"),
     "glob without quotes": ("[b.txt]", "[*.txt]", "6:16", "", "may not start with `*`", "quote"),
+    "hidden line break": ("small", '"a\u2028b"', "2:9", "", "U+2028", "delete it"),
+    "control character": ("small", "a\x07b", "2:8", "", "U+0007", "delete it"),
     "at sign": ("small", "@small", "2:7", "", "may not start with `@`", "quote"),
     "colon": ("small", "a: b", "2:8", "", "a second `: `", "quote"),
     "open quote": ("small", '"small', "2:7", "", "never closed", "close it"),
@@ -50,7 +52,7 @@ CASES = {
     "newer version": ("version: 1", "version: 2", "1:10", "version", "version 2", "newer olmixctl"),
     "odd version": ("version: 1", "version: '1'", "1:10", "version", "version '1'", "write version: 1"),
     "text for a number": ("0.1}", "much}", "8:37", "evals[0].fraction", "'much'", "at most 0.5"),
-    "nothing": ("tokens: 400K", "tokens: ", "9:30", "proxy.tokens", "found nothing", "400K"),
+    "nothing": ("400K", "~", "9:30", "proxy.tokens", "found nothing", "400K"),
     "a path that is no list": ("[b.txt]", "b.txt", "6:14", "domains.b.paths", "'b.txt'", "list of paths"),
     "a number as path": ("[b.txt]", "[1]", "6:15", "domains.b.paths[0]", "the number 1", "text"),
     "no paths": ("[b.txt]", "[]", "6:7", "domains.b.paths", "an empty list", "list of paths"),
@@ -211,6 +213,19 @@ def test_one_problem_in_an_added_section(refuse, small, case):
     assert problem.place.field == field
     assert message in problem.message
     assert remedy in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "partition: {from: a, into: [a, b]}",  # the rest keeps the name
+        "merge: {from: [a, old], into: a}",  # one takes the other in
+        "merge: {from: [x, z], into: b}",
+        "partition: {from: x, into: ['*']}",
+    ],
+)
+def test_changes_that_may_keep_a_name(load, small, change):
+    assert len(load(f"{small}changes: [{{{change}}}]\n").spec.changes) == 1
 
 
 def test_evals_of_one_name(refuse, small):

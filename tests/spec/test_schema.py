@@ -153,14 +153,14 @@ def test_every_mix_of_the_repository_loads(path):
 def test_schemas_are_found_inside_the_package_before_the_checkout(tmp_path):
     """As the wheel has it: the schemas within the package, and nothing beside it."""
     package = tmp_path / "olmixctl"
-    for source in (REPOSITORY / "olmixctl").rglob("*.py"):
+    for source in [*(REPOSITORY / "olmixctl").glob("*.py"), *(REPOSITORY / "olmixctl").glob("spec/*.py")]:
         target = package / source.relative_to(REPOSITORY / "olmixctl")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
     (package / "schemas").mkdir()
     (package / "schemas" / "mix.schema.json").write_text(json.dumps({"title": "the packaged one"}))
     code = "from olmixctl.spec.schema import load_schema; print(load_schema('mix')['title'])"
-    # -P and the folder first on the path: what is installed must not win.
+    # First on the path: what is installed must not win.
     run = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"
     done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == "the packaged one"

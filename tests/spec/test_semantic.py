@@ -16,7 +16,9 @@ from olmixctl.spec.load import parse_mix
 from olmixctl.spec.model import MixSpec
 from olmixctl.spec.semantic import full_digest, metadata_inputs, semantic_digest, semantic_inputs
 
-FIXTURES_PER_EXAMPLE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FIXTURES_PER_EXAMPLE = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
+)
 
 
 def spec_of(text):
