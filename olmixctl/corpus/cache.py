@@ -12,6 +12,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from hashlib import blake2b
 from pathlib import Path
 
 from olmixctl.errors import OlmixctlError, Place
@@ -25,6 +26,7 @@ _SCHEMA = (
 )
 _ASK_AT_ONCE = 500  # under SQLite's oldest limit on parameters
 _WAIT_SECONDS = 30.0
+_MEMORY_KIB = 64 * 1024
 _SYSTEM_ERRORS = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -57,7 +59,7 @@ class CorpusCache:
         found: dict[CacheKey, bytes] = {}
         for name, stamp, value, tag in self._rows(list(names)):
             key = names[name]
-            if stamp == _hash(stamps[key].encode()) and tag == _hash(name, stamp, value):
+            if stamp == _hash(stamps[key].encode(errors="surrogateescape")) and tag == _hash(name + stamp + value):
                 found[key] = value
         return found
 
@@ -69,7 +71,7 @@ class CorpusCache:
         """
         if self._folder is None:
             return
-        rows = [_row(*entry) for entry in entries]
+        rows = sorted(_row(*entry) for entry in entries)  # in the order of the table, which writes each page once
         if not rows:
             return
         try:
@@ -109,6 +111,7 @@ class CorpusCache:
         with closing(sqlite3.connect(self._folder / _FILE, timeout=_WAIT_SECONDS)) as connection:
             # What a power failure damages is found by its tags, so a cache need not wait for the disk.
             connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(f"PRAGMA cache_size = -{_MEMORY_KIB}")
             yield connection
 
     def _recover(self, error: sqlite3.DatabaseError) -> None:
@@ -133,19 +136,14 @@ class CorpusCache:
 
 
 def _row(key: CacheKey, stamp: str, value: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    name, mark = _name(key), _hash(stamp.encode())
-    return name, mark, value, _hash(name, mark, value)
+    name, mark = _name(key), _hash(stamp.encode(errors="surrogateescape"))
+    return name, mark, value, _hash(name + mark + value)
 
 
 def _name(key: CacheKey) -> bytes:
-    return _hash(*(part.encode(errors="surrogateescape") for part in key))
+    # NUL cannot stand in a path, so parts cannot run together.
+    return _hash("\0".join(key).encode(errors="surrogateescape"))
 
 
-def _hash(*parts: bytes) -> bytes:
-    from blake3 import blake3
-
-    hasher = blake3()
-    for part in parts:
-        hasher.update(len(part).to_bytes(8, "little"))
-        hasher.update(part)
-    return hasher.digest(16)
+def _hash(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()

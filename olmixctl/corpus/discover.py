@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from olmixctl.corpus.formats import FileFormat, format_of, is_supported
 from olmixctl.errors import CorpusError, Place
@@ -29,8 +30,7 @@ _VERSION_FIELDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that a domain or an eval names.
 
     Attributes:
@@ -53,12 +53,11 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    path: str
-    url: str
-    size: int
-    stamp: str
-    identity: str
+class _Scope:
+    """What all files of one listing share: the workspace's folder with its slash, the dtype of `.bin` files."""
+
+    start: str
+    dtype: str | None
 
 
 def is_remote(path: str) -> bool:
@@ -77,41 +76,36 @@ def discover(paths: Iterable[str], root: Path, *, dtype: str | None = None) -> t
     Raises:
         CorpusError: a path or glob matches nothing, cannot be listed, or names a format that is not read.
     """
+    scope = _Scope(f"{root}/", dtype)
     found: dict[str, Found] = {}
     # Two patterns may name one file; the first pattern in sorted order gives its relative path, whatever their order.
     for pattern in sorted(set(paths)):
-        entries, explicit = _expand(pattern, root)
-        taken = [e for e in entries if explicit or is_supported(e.path)]
-        if not taken:
-            raise _nothing(pattern, seen=len(entries))
-        for entry in sorted(taken, key=lambda e: e.path):
-            if entry.identity not in found:
-                found[entry.identity] = _as_found(entry, root, dtype)
-    return tuple(sorted(found.values(), key=lambda f: (f.path, f.url)))
+        files = _expand(pattern, root, scope)
+        if not files:
+            raise _nothing(pattern, root)
+        for file in sorted(files):
+            found.setdefault(file.identity, file)
+    return tuple(sorted(found.values()))
 
 
-def _expand(pattern: str, root: Path) -> tuple[list[_Entry], bool]:
-    """The files a pattern matches, and whether it spells their suffix."""
+def _expand(pattern: str, root: Path, scope: _Scope) -> list[Found]:
     if is_remote(pattern):
-        return _expand_remote(pattern)
-    local = re.sub(r"^(file|local)://", "", pattern)
-    full = os.path.normpath(root / Path(local).expanduser())
+        return _expand_remote(pattern, scope)
+    full = _local(pattern, root)
     path = Path(full)
     if path.is_dir():
-        return list(_walk(full, None, _any_file)), False
+        return list(_walk(full, None, is_supported, scope))
     if path.exists():
-        return [_local_entry(path.name, full, path.stat(), link=path.is_symlink())], True
+        return [_local_file(path.name, full, path.stat(), scope, link=path.is_symlink())]
     base, rest = _split(full)
-    if not rest:
-        raise _nothing(pattern, seen=0)
-    matcher, depth = _matcher(rest)
-    if not Path(base).is_dir():
-        return [], True
-    return list(_walk(base, depth, matcher.fullmatch, hidden=_spells_dot(rest))), _spells_suffix(rest)
+    if not rest or not Path(base).is_dir():
+        return []
+    wanted, depth = _wanted(rest)
+    return list(_walk(base, depth, wanted, scope, hidden=_spells_dot(rest)))
 
 
-def _any_file(_path: str) -> bool:
-    return True
+def _local(pattern: str, root: Path) -> str:
+    return os.path.normpath(root / Path(re.sub(r"^(file|local)://", "", pattern)).expanduser())
 
 
 def _split(pattern: str) -> tuple[str, str]:
@@ -128,6 +122,14 @@ def _spells_suffix(pattern: str) -> bool:
 
 def _spells_dot(pattern: str) -> bool:
     return any(part.startswith(".") for part in pattern.split("/"))
+
+
+def _wanted(pattern: str) -> tuple[Callable[[str], object], int | None]:
+    """Whether a relative path is meant by a pattern, and how deep such paths can be."""
+    matcher, depth = _matcher(pattern)
+    if _spells_suffix(pattern):
+        return matcher.fullmatch, depth
+    return lambda path: is_supported(path) and matcher.fullmatch(path), depth
 
 
 @lru_cache(maxsize=256)
@@ -161,7 +163,9 @@ def _segment(part: str) -> str:
     return hidden + "".join(out) + re.escape(part[position:])
 
 
-def _walk(top: str, depth: int | None, wanted: Callable[[str], object], *, hidden: bool = False) -> Iterator[_Entry]:
+def _walk(
+    top: str, depth: int | None, wanted: Callable[[str], object], scope: _Scope, *, hidden: bool = False
+) -> Iterator[Found]:
     """The wanted files below `top`, at most `depth` levels deep; a folder reached through itself is not entered."""
     stack = [("", top, 1, frozenset[tuple[int, int]]())]
     while stack:
@@ -180,7 +184,7 @@ def _walk(top: str, depth: int | None, wanted: Callable[[str], object], *, hidde
                     elif not wanted(prefix + entry.name):
                         continue
                     elif entry.is_file():
-                        yield _local_entry(prefix + entry.name, entry.path, entry.stat(), link=entry.is_symlink())
+                        yield _local_file(prefix + entry.name, entry.path, entry.stat(), scope, link=entry.is_symlink())
                     elif entry.is_symlink():
                         raise CorpusError("the link points nowhere", place=Place(entry.path), remedy="remove it")
         except OSError as error:
@@ -191,10 +195,16 @@ def _walk(top: str, depth: int | None, wanted: Callable[[str], object], *, hidde
             ) from error
 
 
-def _local_entry(path: str, url: str, stat: os.stat_result, *, link: bool) -> _Entry:
+def _local_file(path: str, url: str, stat: os.stat_result, scope: _Scope, *, link: bool) -> Found:
     # A hard link is a second copy by intent (package installers make them); a symbolic link is the same file.
     identity = f"{stat.st_dev}:{stat.st_ino}" if stat.st_nlink == 1 else (os.path.realpath(url) if link else url)
-    return _Entry(path, url, stat.st_size, _stamp(stat), identity)
+    return _found(path, url, stat.st_size, (_stamp(stat), identity), scope)
+
+
+def _found(path: str, url: str, size: int, marks: tuple[str, str], scope: _Scope) -> Found:
+    stamp, identity = marks
+    shown = url.removeprefix(scope.start)
+    return Found(path, url, size, stamp, identity, shown, format_of(path, scope.dtype, shown=shown))
 
 
 def stamp_of(url: str) -> str:
@@ -210,15 +220,16 @@ def _stamp(stat: os.stat_result) -> str:
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
 
 
-def _expand_remote(pattern: str) -> tuple[list[_Entry], bool]:
+def _expand_remote(pattern: str, scope: _Scope) -> list[Found]:
     import fsspec
 
     try:
         fs, path = fsspec.core.url_to_fs(pattern)
         base, rest = _split(path)
-        if not rest:
-            return _remote_fixed(fs, path)
-        matcher, depth = _matcher(rest)
+        if not rest and not fs.isdir(path):
+            infos = {path: fs.info(path)} if fs.exists(path) else {}
+            return [_remote_file(fs, path.rsplit("/", 1)[-1], name, info, scope) for name, info in infos.items()]
+        wanted, depth = _wanted(rest or "**")
         infos = fs.find(base, maxdepth=depth, detail=True) if fs.isdir(base) else {}
     except (OSError, ImportError, ValueError, RuntimeError) as error:
         raise CorpusError(
@@ -226,44 +237,23 @@ def _expand_remote(pattern: str) -> tuple[list[_Entry], bool]:
             remedy="check the address and credentials, and that the extra for this protocol is installed "
             "(pip install 'olmixctl[s3]' or 'olmixctl[gcs]')",
         ) from error
-    entries = (_remote_entry(fs, name[len(base) :].lstrip("/"), name, info) for name, info in infos.items())
-    return [e for e in entries if matcher.fullmatch(e.path)], _spells_suffix(rest)
+    named = ((name[len(base) :].lstrip("/"), name, info) for name, info in infos.items())
+    return [_remote_file(fs, path, name, info, scope) for path, name, info in named if wanted(path)]
 
 
-def _remote_fixed(fs: object, path: str) -> tuple[list[_Entry], bool]:
-    if not fs.exists(path):  # type: ignore[attr-defined]
-        return [], True
-    if not fs.isdir(path):  # type: ignore[attr-defined]
-        info = fs.info(path)  # type: ignore[attr-defined]
-        return [_remote_entry(fs, path.rsplit("/", 1)[-1], path, info)], True
-    infos = fs.find(path, detail=True)  # type: ignore[attr-defined]
-    entries = (_remote_entry(fs, name[len(path) :].lstrip("/"), name, info) for name, info in infos.items())
-    return [e for e in entries if not any(part.startswith(".") for part in e.path.split("/"))], False
-
-
-def _remote_entry(fs: object, path: str, name: str, info: dict[str, object]) -> _Entry:
-    url = str(fs.unstrip_protocol(name))  # type: ignore[attr-defined]
+def _remote_file(fs: Any, path: str, name: str, info: dict[str, object], scope: _Scope) -> Found:  # noqa: ANN401
+    url = str(fs.unstrip_protocol(name))
     versions = [f"{field}={info[field]}" for field in _VERSION_FIELDS if info.get(field) is not None]
     size = int(str(info.get("size") or 0))
     stamp = ";".join([str(size), *versions]) if versions else ""
-    return _Entry(path, url, size, stamp, url)
+    return _found(path, url, size, (stamp, url), scope)
 
 
-def _as_found(entry: _Entry, root: Path, dtype: str | None) -> Found:
-    shown = _shown(entry.url, root)
-    fmt = format_of(entry.path.rsplit("/", 1)[-1], dtype, shown=shown)
-    return Found(entry.path, entry.url, entry.size, entry.stamp, entry.identity, shown, fmt)
-
-
-def _shown(url: str, root: Path) -> str:
-    start = f"{root}/"
-    return url.removeprefix(start)
-
-
-def _nothing(pattern: str, *, seen: int) -> CorpusError:
-    if seen:
+def _nothing(pattern: str, root: Path) -> CorpusError:
+    folder = "" if is_remote(pattern) else _local(pattern, root)
+    if folder and Path(folder).is_dir() and (seen := sum(1 for p in Path(folder).rglob("*") if p.is_file())):
         return CorpusError(
-            f"{pattern!r} matches {seen} files, none of a known format",
-            remedy="spell the suffix (`**/*.md` reads each file as one document of plain text)",
+            f"{pattern!r} holds {seen} files, none of a known format",
+            remedy=f"spell the suffix ({pattern}/**/*.md reads each file as one document of plain text)",
         )
     return CorpusError(f"{pattern!r} matches nothing", remedy="check the path; relative ones start at the workspace")

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import lru_cache
 
 from olmixctl.errors import CorpusError, Place
 
@@ -64,38 +64,42 @@ def format_of(name: str, dtype: str | None, *, shown: str) -> FileFormat:
     Raises:
         CorpusError: an archive or another format that is not read, `.bin` without a dtype, an unknown dtype.
     """
-    suffix, compression = PurePosixPath(name).suffix, ""
-    if suffix in (".gz", ".zst"):
-        compression = suffix[1:]
-        suffix = PurePosixPath(name).with_suffix("").suffix
+    stem, _, suffix = name.rpartition(".")
+    compression = ""
+    if suffix in ("gz", "zst"):
+        compression, suffix = suffix, stem.rpartition(".")[2]
+    try:
+        return _format(f".{suffix}", compression, dtype)
+    except CorpusError as error:
+        raise CorpusError(error.message, place=Place(shown), remedy=error.remedy) from None
+
+
+@lru_cache(maxsize=256)
+def _format(suffix: str, compression: str, dtype: str | None) -> FileFormat:
     if suffix in _NOT_TEXT:
         raise CorpusError(
             f"{suffix} files are not read",
-            place=Place(shown),
             remedy="unpack it to .txt, .jsonl (also .gz, .zst), .parquet, .npy or .bin, or leave it out of `paths`",
         )
     if suffix == ".jsonl":
         return FileFormat("jsonl", compression)
     if suffix in (".parquet", ".npy", ".bin") and compression:
-        raise CorpusError(f"{suffix} files are read uncompressed", place=Place(shown), remedy="decompress the file")
+        raise CorpusError(f"{suffix} files are read uncompressed", remedy="decompress the file")
     if suffix in (".parquet", ".npy"):
         return FileFormat(suffix[1:])
     if suffix == ".bin":
-        return FileFormat("bin", "", _checked_dtype(dtype, shown))
+        return FileFormat("bin", "", _checked_dtype(dtype))
     return FileFormat("text", compression)
 
 
-def _checked_dtype(dtype: str | None, shown: str) -> str:
+def _checked_dtype(dtype: str | None) -> str:
     if dtype is None:
         raise CorpusError(
-            "a .bin token file does not say its element type",
-            place=Place(shown),
-            remedy="add `dtype: uint16` (or uint32) to the domain",
+            "a .bin token file does not say its element type", remedy="add `dtype: uint16` (or uint32) to the domain"
         )
     if dtype not in _TOKEN_DTYPES:
         raise CorpusError(
             f"dtype {dtype!r} is not one of {', '.join(_TOKEN_DTYPES)}",
-            place=Place(shown),
             remedy="write the element type the tokens were saved with",
         )
     return dtype

@@ -45,7 +45,7 @@ def measure_domains(domains: Sequence[DeclaredDomain], context: CorpusContext) -
     listings = {d.id: discover(d.paths, context.root, dtype=d.dtype) for d in domains if d.declared is None}
     _check_overlap(listings)
     states = {d.id: declared_state(d) for d in domains if d.declared is not None}
-    keys = {id_: _domain_key(id_, context) for id_ in listings}
+    keys = {d.id: _domain_key(d, context) for d in domains if d.id in listings}
     stamps = {keys[id_]: _listing_stamp(found) for id_, found in listings.items()}
     kept = context.cache.get({key: stamp for key, stamp in stamps.items() if stamp})
     states |= {id_: _decode(id_, kept[key]) for id_, key in keys.items() if key in kept}
@@ -107,8 +107,8 @@ def _check_overlap(listings: dict[str, tuple[Found, ...]]) -> None:
 
 def _listing_stamp(found: Iterable[Found]) -> str:
     """Empty, and so never kept, when any file's own stamp is."""
-    rows = [(f.path, f.url, f.stamp, str(f.format)) for f in found]
-    return json.dumps(rows) if all(row[2] for row in rows) else ""
+    found = tuple(found)
+    return "\0".join([part for f in found for part in (f.path, f.url, f.stamp)]) if all(f.stamp for f in found) else ""
 
 
 def _settled(found: Iterable[Found]) -> bool:
@@ -123,8 +123,8 @@ def _is_settled(file: Found) -> bool:
     return time.time_ns() - changed > _RACY_NS
 
 
-def _domain_key(id_: str, context: CorpusContext) -> CacheKey:
-    return ("domain", _VERSION, id_, context.tokenizer.digest)
+def _domain_key(domain: DeclaredDomain, context: CorpusContext) -> CacheKey:
+    return ("domain", _VERSION, domain.id, domain.dtype or "", context.tokenizer.digest)
 
 
 def _measure_files(found: Sequence[Found], context: CorpusContext) -> dict[_FileName, _Measured]:

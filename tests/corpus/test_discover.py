@@ -95,7 +95,7 @@ def test_an_empty_glob_is_an_error_that_names_it(tree, pattern):
 
 def test_a_folder_of_unknown_formats_says_how_to_read_them(workspace):
     workspace.write("c/a.md", "t")
-    with pytest.raises(CorpusError, match=r"matches 1 files, none of a known format\n.*spell the suffix"):
+    with pytest.raises(CorpusError, match=r"'c' holds 1 files, none of a known format\n.*spell the suffix"):
         discover(["c"], workspace.root)
 
 
