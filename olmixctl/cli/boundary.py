@@ -78,6 +78,10 @@ def bounded(command: Callable[P, int]) -> Callable[P, None]:
         except BrokenPipeError:
             _close_quietly()
             code = _BROKEN_PIPE
+        except OSError as error:
+            # A disk that is full or a file that may not be read is the machine's state, not a defect.
+            place = Place(os.fspath(error.filename)) if isinstance(error.filename, str) else None
+            code = _say(OlmixctlError(error.strerror or str(error), place=place), as_json=as_json)
         except Exception as error:  # noqa: BLE001  (the boundary: what arrives here is a defect of ours)
             code = _report_defect(error, as_json=as_json)
         raise Finished(code)

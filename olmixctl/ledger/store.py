@@ -96,6 +96,10 @@ def read_run(path: Path) -> RunRecord:
         record = RunRecord.from_body(body)
     except IntegrityError as error:
         raise IntegrityError(error.message, place=Place(str(path)), remedy=error.remedy or remedy) from error
+    if path.stem != record.key.replace(":", "-"):
+        raise IntegrityError(
+            f"the file is named for another run: it holds {record.key}", place=Place(str(path)), remedy=remedy
+        )
     if record.digest != stated:
         raise IntegrityError(
             "the run file was altered after it was written: its digest does not match its content",

@@ -109,7 +109,8 @@ def _load(text: str, file: str) -> dict[str, Any]:
 
     try:
         document = yaml.load(text, Loader=_exact_loader())  # noqa: S506  (a subclass of the safe loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
+        # ValueError: a scalar that looks like a date or number and is none, as in `serial: 2026-13-45`.
         mark = getattr(error, "problem_mark", None)
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
         raise IntegrityError("the lock is not readable YAML", place=place, remedy=_RESTORE) from error
