@@ -87,7 +87,11 @@ def test_ctrl_c_loses_nothing_and_the_next_apply_writes_the_same_bytes(tmp_path)
     workspace = Workspace.open(cwd=whole)
     workspace.apply(workspace.plan(), parallelism=1)
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], cwd=broken, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", SCRIPT],
+        cwd=broken,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     )
     seen = []
@@ -119,7 +123,11 @@ def test_a_killed_worker_is_an_incomplete_apply_with_everything_recorded(tmp_pat
     text = (tmp_path / "mixes/base.yaml").read_text().replace("tokens: 4096", "tokens: 60000")
     (tmp_path / "mixes/base.yaml").write_text(text)
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     )
     for line in process.stdout:
