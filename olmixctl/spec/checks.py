@@ -8,7 +8,7 @@ from fractions import Fraction
 from olmixctl.spec.bounds import Conflict, find_conflict, spec_bounds
 from olmixctl.spec.build import Finding
 from olmixctl.spec.model import ChangeSpec, MixSpec
-from olmixctl.spec.schema import closest
+from olmixctl.spec.words import closest, listed
 
 __all__ = ["RESERVED_IDS", "check_spec", "conflict_in_words", "conflicting_bounds"]
 
@@ -128,7 +128,7 @@ def _likely(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if (likely := closest(name, names)) is not None:
         return f"did you mean {likely!r}?"
-    return f"there is: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}"
+    return f"there is: {listed(names)}"
 
 
 def _decimal(value: Fraction) -> str:

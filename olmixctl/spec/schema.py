@@ -6,9 +6,8 @@ is expected where the bare rule would not help a reader; editors show the same t
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from olmixctl.spec.source import Keys
+from olmixctl.spec.words import closest, describe
 
-__all__ = ["Violation", "closest", "describe", "load_schema", "violations"]
+__all__ = ["Violation", "load_schema", "violations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +54,6 @@ def violations(data: Any, schema: Mapping[str, Any]) -> list[Violation]:  # noqa
     errors = Draft202012Validator(schema).iter_errors(data)
     found = list(dict.fromkeys(v for error in errors for v in _explain(error)))
     return _without_consequences(found)
-
-
-def describe(value: Any) -> str:  # noqa: ANN401
-    """What a value is, for "found …"."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "nothing"
-    if isinstance(value, str):
-        shown = value if len(value) <= 60 else value[:57] + "…"
-        return f"the text {shown!r}" if value else "empty text"
-    if isinstance(value, list | dict):
-        kind = "a list" if isinstance(value, list) else "a mapping"
-        return kind if value else f"an empty {kind.split()[1]}"
-    return f"the number {value}"
-
-
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` most likely stands for, or None."""
-    by_lower = {k.lower(): k for k in known}
-    matches = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[matches[0]] if matches else None
 
 
 _TYPES = {

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from olmixctl.spec.schema import closest
+from olmixctl.spec.words import closest, listed
 
 __all__ = ["select", "suggest"]
 
@@ -39,8 +39,7 @@ def suggest(pattern: str, tags_by_id: Mapping[str, Iterable[str]]) -> str:
         known = sorted({"/".join(i.split("/")[:n]) for i in tags_by_id for n in range(1, i.count("/") + 2)})
     if (likely := closest(pattern, known)) is not None:
         return f"did you mean {likely!r}?"
-    listing = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-    return f"there is: {listing}" if known else "give a domain this tag"
+    return f"there is: {listed(known)}" if known else "give a domain this tag"
 
 
 @lru_cache(maxsize=1024)

@@ -13,11 +13,12 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from olmixctl.errors import OlmixctlError
-from olmixctl.spec.fmt import SECTIONS
+from olmixctl.spec.fmt import SECTIONS, format_mix
 from olmixctl.spec.load import load_mix
 from olmixctl.spec.model import BudgetSpec, EvalSpec, ExecutorSpec, ObjectiveSpec, ProxySpec, SwarmSpec, TargetSpec
 from olmixctl.spec.presets import PRESETS
-from olmixctl.spec.schema import closest, describe, load_schema, violations
+from olmixctl.spec.schema import load_schema, violations
+from olmixctl.spec.words import closest, describe, listed
 
 REPOSITORY = Path(__file__).parents[2]
 MIXES = sorted(p for p in REPOSITORY.glob("mixes/**/*.yaml") if not p.name.endswith(".lock.yaml"))
@@ -146,8 +147,10 @@ def test_no_message_speaks_of_the_schema(small, old, new):
 
 
 @pytest.mark.parametrize("path", MIXES, ids=lambda p: p.name)
-def test_every_mix_of_the_repository_loads(path):
-    assert load_mix(path).spec.name == path.name.removesuffix(".yaml")
+def test_every_mix_of_the_repository_loads_and_is_canonical(path):
+    loaded = load_mix(path)
+    assert loaded.spec.name == path.name.removesuffix(".yaml")
+    assert format_mix(loaded.text) == loaded.text
 
 
 def test_schemas_are_found_inside_the_package_before_the_checkout(tmp_path):
@@ -198,3 +201,9 @@ def test_closest():
     assert closest("naturl", ["natural", "uniform"]) == "natural"
     assert closest("15M", ["15m", "1m"]) == "15m"
     assert closest("x", ["natural", "uniform"]) is None
+
+
+def test_listed():
+    assert listed(["a", "b"]) == "a, b"
+    assert listed("abcd", most=3) == "a, b, c, …"
+    assert listed([]) == ""
