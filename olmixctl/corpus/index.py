@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from olmixctl.corpus.cache import CacheKey
 from olmixctl.corpus.pool import run_parallel
-from olmixctl.corpus.scan import FileScan, scan_file
+from olmixctl.corpus.scan import FileScan, columns, scan_file
 from olmixctl.errors import CorpusError, Place
 
 if TYPE_CHECKING:
@@ -75,14 +75,7 @@ def load_index(state: DomainState, context: CorpusContext) -> DocumentIndex:
 
 def put_scans(scans: Iterable[FileScan], context: CorpusContext) -> None:
     """Keeps the indexes of files, by content."""
-    context.cache.put(
-        (
-            _key(s.digest, s.tokens, s.documents, context),
-            "",
-            s.numbers.astype("<u8").tobytes() + s.lengths.astype("<u4").tobytes(),
-        )
-        for s in scans
-    )
+    context.cache.put((_key(s.digest, s.tokens, s.documents, context), "", s.table) for s in scans if s.table)
 
 
 def _key(digest: str, tokens: int, documents: int, context: CorpusContext) -> CacheKey:
@@ -94,11 +87,10 @@ _Part = tuple["NDArray[np.uint64]", "NDArray[np.uint32]"]
 
 
 def _load_files(files: tuple[FileState, ...], context: CorpusContext) -> list[_Part]:
-    import numpy as np
-
-    keys = [_key(f.digest, f.tokens, f.documents, context) for f in files]
-    kept = context.cache.get(dict.fromkeys(keys, ""))
-    missing = [f for f, key in zip(files, keys, strict=True) if key not in kept]
+    # A plain text file is its one document: what is known of the file is its row.
+    keys = {f.url: _key(f.digest, f.tokens, f.documents, context) for f in files if f.format != "text"}
+    kept = context.cache.get(dict.fromkeys(keys.values(), ""))
+    missing = [f for f in files if f.url in keys and keys[f.url] not in kept]
 
     def scan(file: FileState) -> FileScan:
         found = scan_file(context.source(file), context.tokenizer)
@@ -108,15 +100,9 @@ def _load_files(files: tuple[FileState, ...], context: CorpusContext) -> list[_P
 
     scans = list(run_parallel(scan, missing, workers=context.parallel))
     put_scans(scans, context)
-    fresh = {f.url: (s.numbers, s.lengths) for f, s in zip(missing, scans, strict=True)}
-
-    def part(file: FileState, key: CacheKey) -> _Part:
-        if file.url in fresh:
-            return fresh[file.url]
-        value, n = kept[key], file.documents
-        return np.frombuffer(value[: 8 * n], dtype="<u8"), np.frombuffer(value[8 * n :], dtype="<u4")
-
-    return [part(f, key) for f, key in zip(files, keys, strict=True)]
+    tables = {f.url: s.table for f, s in zip(missing, scans, strict=True)}
+    tables |= {url: kept[key] for url, key in keys.items() if key in kept}
+    return [columns(f.digest, f.tokens, f.documents, tables.get(f.url, b"")) for f in files]
 
 
 def changed(shown: str) -> CorpusError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from olmixctl.corpus.documents import Source, document_tokens, empty_file, iter_documents
+from olmixctl.corpus.holdout import document_number
 from olmixctl.corpus.streams import Utf8Check, decompressed, open_binary, raw_chunks, reading
 from olmixctl.corpus.tokenizer import Tokenizer
 from olmixctl.errors import CorpusError, Place
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SUM_MODULUS", "FileScan", "encode_documents", "file_digest", "scan_file"]
+__all__ = ["SUM_MODULUS", "FileScan", "columns", "encode_documents", "file_digest", "scan_file"]
 
 SUM_MODULUS = 2**256
 _BATCH_BYTES = 4 << 20
@@ -27,29 +28,38 @@ _BATCH_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileScan:
-    """What one pass over a file finds; documents in file order.
+    """What one pass over a file finds.
 
     Attributes:
         digest: `b3:` + blake3 of the bytes as stored.
         total: Σ document digests mod 2^256.
-        numbers: u of each document (uint64, n).
-        lengths: tokens of each document (uint32, n).
+        tokens: in the file, without separators.
+        documents: in the file, n.
+        table: u (n little-endian uint64) and tokens (n uint32) of each document in file order; empty for a plain
+            text file, whose one document is the file itself.
     """
 
     digest: str
     total: int
-    numbers: NDArray[np.uint64]
-    lengths: NDArray[np.uint32]
+    tokens: int
+    documents: int
+    table: bytes = b""
 
     @property
-    def tokens(self) -> int:
-        """Tokens in the file, without separators."""
-        return int(self.lengths.sum(dtype="uint64"))
+    def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+        """U and tokens of each document."""
+        return columns(self.digest, self.tokens, self.documents, self.table)
 
-    @property
-    def documents(self) -> int:
-        """Documents in the file."""
-        return len(self.numbers)
+
+def columns(digest: str, tokens: int, documents: int, table: bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """U and tokens of the documents of a file with these facts (see `FileScan`)."""
+    import numpy as np
+
+    if not table:
+        number = document_number(bytes.fromhex(digest.removeprefix("b3:")[:16]))
+        return np.array([number], dtype=np.uint64), np.array([tokens], dtype=np.uint32)
+    split = 8 * documents
+    return np.frombuffer(table[:split], dtype="<u8"), np.frombuffer(table[split:], dtype="<u4")
 
 
 def scan_file(source: Source, tokenizer: Tokenizer) -> FileScan:
@@ -69,11 +79,15 @@ def scan_file(source: Source, tokenizer: Tokenizer) -> FileScan:
     for batch in _batches(iter_documents(source, hasher)):
         digests.extend(blake3(data).digest() for data in batch)
         lengths.extend(_lengths(source, batch, tokenizer))
-    joined = np.frombuffer(b"".join(digests), dtype=">u8").reshape(-1, 4)
+    numbers = np.frombuffer(b"".join(digests), dtype=">u8")[::4].astype("<u8")
     total = sum(int.from_bytes(d, "big") for d in digests) % SUM_MODULUS
-    return FileScan(
-        f"b3:{hasher.hexdigest()}", total, joined[:, 0].astype(np.uint64), np.asarray(lengths, dtype=np.uint32)
-    )
+    table = b"" if _is_plain(source) else numbers.tobytes() + np.asarray(lengths, dtype="<u4").tobytes()
+    return FileScan(f"b3:{hasher.hexdigest()}", total, sum(lengths), len(lengths), table)
+
+
+def _is_plain(source: Source) -> bool:
+    """Whether the file's bytes are its one document."""
+    return source.format.kind == "text" and not source.format.compression
 
 
 def encode_documents(source: Source, batch: list[bytes], tokenizer: Tokenizer) -> list[NDArray[Any]]:
@@ -96,7 +110,6 @@ def file_digest(url: str, shown: str) -> str:
 
 def _scan_text(source: Source) -> FileScan:
     """A text file of bytes as tokens: hashed and checked as it streams by, never held."""
-    import numpy as np
     from blake3 import blake3
 
     stored = blake3()
@@ -113,10 +126,10 @@ def _scan_text(source: Source) -> FileScan:
     check.close()
     _check_length(check.size, source)
     digest = text.digest()
-    number = np.frombuffer(digest[:8], dtype=">u8").astype(np.uint64)
-    return FileScan(
-        f"b3:{stored.hexdigest()}", int.from_bytes(digest, "big"), number, np.asarray([check.size], dtype=np.uint32)
-    )
+    table = b""
+    if text is not stored:
+        table = document_number(digest).to_bytes(8, "little") + check.size.to_bytes(4, "little")
+    return FileScan(f"b3:{stored.hexdigest()}", int.from_bytes(digest, "big"), check.size, 1, table)
 
 
 def _check_length(size: int, source: Source) -> None:
