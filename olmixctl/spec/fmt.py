@@ -134,7 +134,7 @@ class _Layout:
                 line -= 1
             if not self.lines[line][:column].strip():
                 self.indents[line] = indent
-            if line == item.start_mark.line:
+            if line == item.start_mark.line and item.start_mark.index < item.end_mark.index:
                 # What follows the dash stands two further in, as the lines below it will.
                 self.gaps.setdefault(line, []).append((column + 1, item.start_mark.column))
             self.child(item, indent + _STEP)

@@ -43,13 +43,13 @@ class ModelPreset:
 
 
 _ALL = (
-    ModelPreset("250k", layers=4, width=72, heads=3, hidden=192),
-    ModelPreset("1m", layers=4, width=144, heads=6, hidden=384),
-    ModelPreset("4m", layers=6, width=240, heads=6, hidden=640),
-    ModelPreset("15m", layers=8, width=400, heads=8, hidden=1056),
-    ModelPreset("30m", layers=10, width=512, heads=8, hidden=1344),
-    ModelPreset("60m", layers=12, width=640, heads=10, hidden=1728),
-    ModelPreset("190m", layers=16, width=1000, heads=10, hidden=2640),
+    ModelPreset("250k", layers=2, width=128, heads=4, hidden=160),
+    ModelPreset("1m", layers=3, width=192, heads=4, hidden=320),
+    ModelPreset("4m", layers=5, width=288, heads=6, hidden=544),
+    ModelPreset("15m", layers=8, width=384, heads=8, hidden=1112),
+    ModelPreset("30m", layers=10, width=512, heads=8, hidden=1272),
+    ModelPreset("60m", layers=12, width=640, heads=10, hidden=1736),
+    ModelPreset("190m", layers=16, width=1024, heads=16, hidden=2496),
 )
 
 PRESETS: dict[str, ModelPreset] = {preset.name: preset for preset in _ALL}

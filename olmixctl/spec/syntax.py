@@ -66,12 +66,15 @@ def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> SpecError:
         code = error.character if isinstance(error.character, int) else ord(error.character)
         return _bad_character(text, error.position, code, file)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if "end of stream" in str(getattr(error, "problem", "")) and getattr(error, "context_mark", None):
-        # Where the quote opens, not the end of the file.
-        mark = error.context_mark  # type: ignore[attr-defined]
+    opened = getattr(error, "context_mark", None)
+    if opened and re.search("quoted scalar|simple key", str(getattr(error, "context", ""))):
+        mark = opened  # where the quote or the key starts, not where the reader gave up
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     found = " ".join(filter(None, (getattr(error, "problem", None), getattr(error, "context", None))))
-    shown = text.splitlines()[line - 1] if line <= len(text.splitlines()) else ""
+    lines = text.splitlines() or [""]
+    # At the end of the file the mark stands one line below the last.
+    line, column = (line, column) if line <= len(lines) else (len(lines), len(lines[-1]) + 1)
+    shown = lines[line - 1]
     message, remedy = _explain_syntax(found, shown, column)
     return SpecError(message, place=Place(file, line, column), remedy=remedy)
 
@@ -91,6 +94,12 @@ def _explain_syntax(found: str, line: str, column: int) -> tuple[str, str]:
         )
     if "quoted scalar" in found and "end of stream" in found:
         return "this quote is never closed", "close it"
+    if "simple key" in found:
+        return "a line without `:`, or a value that goes on at the left", "write `key: value`, or indent it"
+    if "flow" in found:
+        return "a `[` or `{` that is not closed, or a missing comma", "close it, with commas between the items"
+    if "expected key" in found or "block collection" in found or "'-' indicator" in found:
+        return "a line that does not line up with those above it", "indent it as its siblings"
     if "document" in found:
         return "a second document, or text after the end of the mapping", "keep one mapping a file, aligned at the left"
     return f"not valid YAML: {found}", "check indentation, brackets and quotes here and on the line above"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from olmixctl.errors import InfeasibleError, SpecError
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from olmixctl.errors import InfeasibleError, OlmixctlError, SpecError
+from olmixctl.spec.fmt import format_mix
 
 # (what is replaced, by what, line:column, field, in the message, in the remedy)
 CASES = {
@@ -41,7 +46,9 @@ CASES = {
     "colon": ("small", "a: b", "2:8", "", "a second `: `", "quote"),
     "open quote": ("small", '"small', "2:7", "", "never closed", "close it"),
     "two documents": ("target:", "---\ntarget:", "3:1", "", "second document", "one mapping"),
-    "indentation": ("  b:", "   b:", "6:4", "", "not valid YAML", "indentation"),
+    "indentation": ("  b:", "   b:", "6:4", "", "does not line up", "as its siblings"),
+    "open bracket": ("[b.txt]", "[b.txt", "6:20", "", "not closed", "close it"),
+    "no colon": ("name: small", "name small", "2:1", "", "a line without `:`", "key: value"),
     "conflict marker": ("name: small", "<<<<<<< HEAD\nname: x", "2:1", "", "conflict marker", "settle"),
     # Shape
     "unknown section": ("proxy:", "proxies:", "9:1", "proxies", "unknown field", "did you mean 'proxy'?"),
@@ -309,3 +316,51 @@ def test_a_long_conflict_is_cut_in_the_message_only(refuse, small):
     error = refuse(text)
     assert len(error.conflict) == 51
     assert "and 44 more" in error.message
+
+
+SCRAPS = st.sampled_from(
+    [
+        "",
+        ":",
+        "- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "#",
+        "'",
+        '"',
+        "|",
+        ">",
+        "&a ",
+        "*a ",
+        "!t ",
+        "\n",
+        "  ",
+        "\t",
+        "~",
+        "no",
+        "1e5",
+        "0.5",
+        "x: 1",
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_no_damage_is_more_than_an_error_with_a_place(load, full, data):
+    """A few pieces of the file cut out or replaced, as an editor slips: it loads, or says where it does not."""
+    pieces = re.split(r"(\W)", full)
+    for _ in range(data.draw(st.integers(1, 3))):
+        pieces[data.draw(st.integers(0, len(pieces) - 1))] = data.draw(SCRAPS)
+    text = "".join(pieces)
+    for use in (load, format_mix):
+        try:
+            use(text)
+        except OlmixctlError as error:
+            place = error.place
+        else:
+            continue
+        assert 1 <= place.line <= text.count("\n") + 1
+        assert place.column >= 1

@@ -150,6 +150,7 @@ def test_unknown_sections_come_last_as_they_stand():
         ("---\nversion: 1\n...\n", "version: 1\n"),
         ("%YAML 1.1\n---\nversion: 1\n", "version: 1\n"),
         ("version: 1", "version: 1\n"),
+        ("evals:\n- # none\n-\n- a\n", "evals:\n  - # none\n  -\n  - a\n"),
         ("--- # start\nversion: 1\n... # end\n", "# start\nversion: 1\n# end\n"),
         ("--- {version: 1}\n", "--- {version: 1}\n"),
         ("description: |   \n  a  \nversion: 1\n", "version: 1\ndescription: |\n  a  \n"),
