@@ -17,7 +17,7 @@ import numpy as np
 
 from olmixctl.solve.interior import Interior, minimise
 from olmixctl.solve.problem import ConvexMetric, MixProblem
-from olmixctl.solve.program import Program, build
+from olmixctl.solve.program import LEAST, Program, build
 from olmixctl.solve.rows import Array
 
 __all__ = ["EXACT_TOLERANCE", "ROUNDED_TOLERANCE", "Certificate", "certify", "certify_program"]
@@ -90,8 +90,8 @@ def lower_bound(program: Program, y_C: Array) -> float:
     if not len(y_C):
         return program.value(y_C)
     rows = program.rows
-    # Exact zeros have an infinite KL gradient; a point a hair inside the domain proves as much.
-    inside_C = np.maximum(y_C, 1e-200)
+    # The bound holds from any point of the domain; a hair inside it the gradient of KL is finite.
+    inside_C = np.maximum(y_C, LEAST)
     gradient_C = program.gradient(inside_C)
     solved = linprog(
         gradient_C,

@@ -10,6 +10,7 @@ Array dimensions: C free coordinates, K inequality rows here with x ≥ 0 append
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +20,14 @@ from olmixctl.solve.rows import Array
 
 __all__ = ["Interior", "minimise"]
 
-_ITERATIONS = 120
+_ITERATIONS = 200
 _TO_BOUNDARY = 0.995
 _GOAL = 1e-13
 _GOOD = 1e-8
-_PATIENCE, _LAST_STEPS = 25, 3
+_PATIENCE, _LAST_STEPS = 60, 3
 # Complementarity is not driven below this: the step would be made of rounding errors.
-_FLOOR = 1e-18
+_FLOOR = 1e-15
+_RIDGE = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,78 +71,94 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """The program with x ≥ 0 among its rows: G x + s = h, s ≥ 0."""
+    """The program with x ≥ 0 among its rows, G x + s = h, s ≥ 0; the objective in units of its slope at the start."""
 
     program: Program
     G: Array
     h: Array
+    unit: float
 
-    def start(self) -> _State:
-        """Inside the simplex, between the reference and the uniform mix; slacks at least a hundredth."""
-        program, count = self.program, len(self.program.names)
+    @classmethod
+    def of(cls, program: Program) -> tuple[_Task, _State]:
+        """The task, and a start inside the simplex between the reference and the uniform mix."""
+        rows, count = program.rows, len(program.names)
         weights_C = program.reference_C / max(float(program.reference_C.sum()), 1e-300) + 1.0 / count
-        x = weights_C / weights_C.sum() * max(float(program.rows.target_E[0]), 1e-6)
-        s = np.maximum(self.h - self.G @ x, 0.01)
+        x = weights_C / weights_C.sum() * max(float(rows.target_E[0]), 1e-6)
+        unit = max(1.0, float(np.abs(program.gradient(x)).max()))
+        G, h = np.concatenate([rows.G_KC, -np.eye(count)]), np.concatenate([rows.limit_K, np.zeros(count)])
+        s = np.maximum(h - G @ x, 0.01)
         s[-count:] = x
-        return _State(x, s, 0.01 / s, np.zeros(len(program.rows.target_E)))
+        return cls(program, G, h, unit), _State(x, s, 0.01 / s, np.zeros(len(rows.target_E)))
 
     def residuals(self, at: _State) -> tuple[Array, Array, Array]:
         """Stationarity, inequality feasibility, equality feasibility."""
         rows = self.program.rows
-        stationarity = self.program.gradient(at.x) + self.G.T @ at.z + rows.B_EC.T @ at.y
+        stationarity = self.program.gradient(at.x) / self.unit + self.G.T @ at.z + rows.B_EC.T @ at.y
         return stationarity, self.G @ at.x + at.s - self.h, rows.B_EC @ at.x - rows.target_E
 
     def size(self, at: _State) -> float:
         """The largest residual, complementarity included."""
-        feasible = max(float(np.abs(part).max(initial=0.0)) for part in self.residuals(at))
-        return max(feasible, float((at.s * at.z).max()))
+        return max(float((at.s * at.z).max()), *(float(np.abs(part).max(initial=0.0)) for part in self.residuals(at)))
 
-    def system(self, at: _State) -> Array:
-        """The reduced KKT matrix [[H + Gᵀ (z/s) G, Bᵀ], [B, 0]], with a trace of regularisation."""
+    def directions(self, at: _State) -> Callable[[Array], _State]:
+        """Newton's direction as a function of `target`: it brings s·z to s·z − target and the residuals to zero.
+
+        Rows that bind (z > s) stay in the system, the others are eliminated into H. Eliminating all of them would put
+        z/s, up to 1e16, beside entries of order one and lose the digits that the end of the path needs.
+        """
         B = self.program.rows.B_EC
-        count, equalities = len(at.x), len(B)
-        system = np.zeros((count + equalities, count + equalities))
-        system[:count, :count] = self.program.hessian(at.x) + self.G.T @ ((at.z / at.s)[:, None] * self.G)
-        system[:count, :count] += 1e-14 * np.eye(count)
-        system[:count, count:], system[count:, :count] = B.T, B
-        system[count:, count:] -= 1e-14 * np.eye(equalities)
-        return system
-
-    def direction(self, at: _State, system: Array, target: Array) -> _State:
-        """The Newton step that brings s·z to s·z − target and the residuals to zero."""
         stationarity, inside, equality = self.residuals(at)
-        right = -stationarity + self.G.T @ ((target - at.z * inside) / at.s)
-        solved = np.linalg.solve(system, np.concatenate([right, -equality]))
-        dx, dy = solved[: len(at.x)], solved[len(at.x) :]
-        ds = -inside - self.G @ dx
-        return _State(dx, ds, -(target + at.z * ds) / at.s, dy)
+        bind = at.z > at.s
+        loose, Gb = ~bind, self.G[bind]
+        H = self.program.hessian(at.x) / self.unit + self.G[loose].T @ ((at.z / at.s)[loose, None] * self.G[loose])
+        border = np.concatenate([Gb, B])
+        corner = -np.concatenate([np.maximum((at.s / at.z)[bind], _RIDGE), np.full(len(B), _RIDGE)])
+        system = np.block([[H, border.T], [border, np.diag(corner)]])
+        inverse = np.linalg.inv(system)
+
+        def direction(target: Array) -> _State:
+            pushed = (target - at.z * inside) / at.s
+            right = np.concatenate([
+                -stationarity + self.G[loose].T @ pushed[loose], -inside[bind] + target[bind] / at.z[bind], -equality
+            ])  # fmt: skip
+            solved = inverse @ right
+            solved += inverse @ (right - system @ solved)
+            dx, dy = solved[: len(at.x)], solved[len(at.x) + len(Gb) :]
+            dz = np.empty_like(at.z)
+            dz[bind] = solved[len(at.x) : len(at.x) + len(Gb)]
+            dz[loose] = (at.z * (inside + self.G @ dx) - target)[loose] / at.s[loose]
+            return _State(dx, -inside - self.G @ dx, dz, dy)
+
+        return direction
 
     def advance(self, at: _State) -> _State:
         """One predictor–corrector step."""
-        system = self.system(at)
+        direction = self.directions(at)
         mu = float(at.s @ at.z) / len(self.h)
-        guess = self.direction(at, system, at.s * at.z)
+        guess = direction(at.s * at.z)
         reach = at.reach(guess)
         ahead = at.moved(guess, reach)
-        sigma = min(1.0, (max(float(ahead.s @ ahead.z) / len(self.h), 0.0) / mu) ** 3) if mu > 0 else 0.0
-        target = at.s * at.z + guess.s * guess.z * reach**2 - max(sigma * mu, _FLOOR)
-        step = self.direction(at, system, target)
+        sigma = (max(float(ahead.s @ ahead.z) / len(self.h), 0.0) / mu) ** 3
+        centre = max(min(sigma, 1.0) * mu, _FLOOR)
+        step = direction(at.s * at.z + guess.s * guess.z * reach**2 - centre)
         return self.shortened(at, step, min(1.0, _TO_BOUNDARY * at.reach(step)))
 
     def shortened(self, at: _State, step: _State, size: float) -> _State:
         """Halve the step while it makes the residuals much worse: Newton's model does not hold that far."""
-        before = self.norm(at)
+        weights = np.sqrt(at.x)
+        before = self.norm(at, weights)
         ahead = at.moved(step, size)
         for _ in range(12):
-            if self.norm(ahead) <= max(2.0 * before, 1e-9):
+            if self.norm(ahead, weights) <= max(2.0 * before, 1e-9):
                 break
             size /= 2
             ahead = at.moved(step, size)
         return ahead
 
-    def norm(self, at: _State) -> float:
-        """Euclidean size of the residuals, without complementarity."""
-        parts = np.concatenate(self.residuals(at))
+    def norm(self, at: _State, weights: Array) -> float:
+        """Size of the residuals; stationarity weighted by √x, the metric of KL: vanishing shares hardly count."""
+        stationarity, inside, equality = self.residuals(at)
+        parts = np.concatenate([weights * stationarity, inside, equality])
         return float(np.sqrt(parts @ parts))
 
 
@@ -150,8 +168,8 @@ def minimise(program: Program) -> Interior:
     inequalities, equalities = len(rows.limit_K), len(rows.target_E)
     if count == 0:
         return Interior(np.zeros(0), np.zeros(inequalities), np.zeros(equalities), 0.0, True, 0)
-    task = _Task(program, np.concatenate([rows.G_KC, -np.eye(count)]), np.concatenate([rows.limit_K, np.zeros(count)]))
-    state = best = task.start()
+    task, state = _Task.of(program)
+    best = state
     lowest, stale, done = np.inf, 0, 0
     while done < _ITERATIONS:
         size = task.size(state)
@@ -159,7 +177,12 @@ def minimise(program: Program) -> Interior:
         # After the goal is met a few more steps gain digits until rounding stops them.
         if stale >= (_LAST_STEPS if lowest <= _GOAL else _PATIENCE):
             break
-        state, done = task.advance(state), done + 1
+        try:
+            state, done = task.advance(state), done + 1
+        except np.linalg.LinAlgError:
+            # Slacks have underflowed: there is no better step, and the best state so far is judged by its residual.
+            break
     x_C = np.maximum(best.x, 0.0)
     x_C = x_C * (rows.target_E[0] / x_C.sum())
-    return Interior(x_C, best.z[:inequalities] / rows.scale_K, best.y, lowest, lowest <= _GOOD, done)
+    duals_K, duals_E = task.unit * best.z[:inequalities] / rows.scale_K, task.unit * best.y
+    return Interior(x_C, duals_K, duals_E, lowest, lowest <= _GOOD, done)

@@ -84,11 +84,11 @@ def build_rows(
             inequalities.append((sign * row_C, sign * rest, side))
     scale_K = np.array([float(np.abs(row).max(initial=0.0)) or 1.0 for row, _, _ in inequalities])
     return Rows(
-        G_KC=np.array([row for row, _, _ in inequalities]).reshape(-1, len(names)) / scale_K[:, None],
+        G_KC=np.array([row for row, _, _ in inequalities]).reshape(len(inequalities), len(names)) / scale_K[:, None],
         limit_K=np.array([rest for _, rest, _ in inequalities]) / scale_K,
         scale_K=scale_K,
         sides_K=tuple(side for _, _, side in inequalities),
-        B_EC=np.array([row for row, _, _ in equalities]).reshape(-1, len(names)),
+        B_EC=np.array([row for row, _, _ in equalities]).reshape(len(equalities), len(names)),
         target_E=np.array([rest for _, rest, _ in equalities]),
         sides_E=tuple(side for _, _, side in equalities),
     )
