@@ -18,7 +18,7 @@ from olmixctl.corpus.index import load_index
 from olmixctl.corpus.model import DomainState, EvalState, EvalTokens
 from olmixctl.corpus.pool import run_parallel
 from olmixctl.corpus.scan import encode_documents
-from olmixctl.corpus.shards import read_documents
+from olmixctl.corpus.shards import Group, read_documents
 from olmixctl.errors import CorpusError
 from olmixctl.fingerprint import sha256_hex
 
@@ -124,8 +124,8 @@ def _heldout(eval_: DeclaredEval, used: Sequence[DomainState], context: CorpusCo
         rows = np.array([r for d, r in wanted if d == domain and index.files[r] == position], dtype=np.int64)
         source = context.source(used[domain].files[position])
         out = []
-        for row, data in read_documents(source, index, rows, source.shown):
-            place = wanted[domain, row]
+        for i, data in read_documents(Group.of(source, index, rows)):
+            place = wanted[domain, int(rows[i])]
             tokens = encode_documents(source, [data], context.tokenizer)[0]
             whole = None if source.format.is_tokens else len(data)
             out.append((place, _cut(tokens, int(scored.lengths[place]), whole, context)))

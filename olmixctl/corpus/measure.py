@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from olmixctl.corpus.cache import CacheKey
 from olmixctl.corpus.context import CorpusContext
@@ -23,7 +24,8 @@ from olmixctl.corpus.index import put_scans
 from olmixctl.corpus.inputs import DeclaredDomain
 from olmixctl.corpus.model import DomainState, FileState
 from olmixctl.corpus.pool import run_parallel
-from olmixctl.corpus.scan import SUM_MODULUS, FileScan, file_digest, scan_file
+from olmixctl.corpus.scan import SUM_MODULUS, FileScan, file_digest, scan_file, worth_processes
+from olmixctl.corpus.tokenizer import Tokenizer
 from olmixctl.errors import CorpusError, Place
 from olmixctl.fingerprint import digest
 
@@ -156,15 +158,15 @@ def _measure_files(found: Sequence[Found], context: CorpusContext) -> dict[_File
 
 
 def _scan_all(found: Sequence[Found], context: CorpusContext) -> Iterator[FileScan]:
-    def scan(file: Found) -> FileScan:
-        result = scan_file(Source(file.url, file.shown, file.format), context.tokenizer)
-        if not is_remote(file.url) and stamp_of(file.url) != file.stamp:
-            raise CorpusError(
-                "the file changed while it was read", place=Place(file.shown), remedy="run the command again"
-            )
-        return result
+    processes = worth_processes(((f.url, f.size, f.format) for f in found), context)
+    return run_parallel(partial(_scan, context.tokenizer), found, workers=context.parallel, processes=processes)
 
-    return run_parallel(scan, found, workers=context.parallel)
+
+def _scan(tokenizer: Tokenizer, file: Found) -> FileScan:
+    result = scan_file(Source(file.url, file.shown, file.format), tokenizer)
+    if not is_remote(file.url) and stamp_of(file.url) != file.stamp:
+        raise CorpusError("the file changed while it was read", place=Place(file.shown), remedy="run the command again")
+    return result
 
 
 def _combine(id_: str, rows: Sequence[_Measured], context: CorpusContext) -> DomainState:

@@ -6,10 +6,11 @@ The sum of document digests modulo 2^256, with their count, identifies a multise
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from olmixctl.corpus.discover import is_remote
 from olmixctl.corpus.documents import Source, document_tokens, empty_file, iter_documents
 from olmixctl.corpus.holdout import document_number
 from olmixctl.corpus.streams import Utf8Check, decompressed, open_binary, raw_chunks, reading
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SUM_MODULUS", "FileScan", "columns", "encode_documents", "file_digest", "scan_file"]
+    from olmixctl.corpus.context import CorpusContext
+    from olmixctl.corpus.formats import FileFormat
+
+__all__ = ["SUM_MODULUS", "FileScan", "columns", "encode_documents", "file_digest", "scan_file", "worth_processes"]
 
 SUM_MODULUS = 2**256
 _BATCH_BYTES = 4 << 20
+_PROCESS_BYTES = 32 << 20  # a fifth of a second of parsing, which is what starting a process costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,19 @@ def encode_documents(source: Source, batch: list[bytes], tokenizer: Tokenizer) -
     if source.format.is_tokens:
         return [document_tokens(source, data) for data in batch]
     return tokenizer.encode(batch)
+
+
+def worth_processes(files: Iterable[tuple[str, int, FileFormat]], context: CorpusContext) -> bool:
+    """Whether (url, size, format) of files to read are enough work for the interpreter to start processes for.
+
+    Plain text as bytes is hashed and checked outside the interpreter; remote files wait for the network.
+    """
+    heavy = (
+        size
+        for url, size, fmt in files
+        if not is_remote(url) and not (fmt.kind == "text" and context.tokenizer.byte_level)
+    )
+    return sum(heavy) >= _PROCESS_BYTES
 
 
 def file_digest(url: str, shown: str) -> str:

@@ -22,18 +22,20 @@ from numpy.lib.format import open_memmap
 
 from olmixctl.corpus.context import CorpusContext
 from olmixctl.corpus.documents import Source, iter_documents
+from olmixctl.corpus.formats import FileFormat
 from olmixctl.corpus.holdout import document_number, threshold
 from olmixctl.corpus.index import DocumentIndex, changed, load_index
 from olmixctl.corpus.model import DomainState, TokenShard
 from olmixctl.corpus.pool import run_parallel
-from olmixctl.corpus.scan import encode_documents
+from olmixctl.corpus.scan import encode_documents, worth_processes
+from olmixctl.corpus.tokenizer import Tokenizer
 from olmixctl.errors import CorpusError, OlmixctlError, Place
 from olmixctl.fingerprint import sha256_hex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["build_shards", "folder_errors", "read_documents"]
+__all__ = ["Group", "build_shards", "folder_errors", "read_documents"]
 
 _VERSION = "1"
 _BATCH_BYTES = 4 << 20
@@ -74,29 +76,49 @@ def build_shards(
     return {id_: ready[id_] for id_ in states}
 
 
-def read_documents(
-    source: Source, index: DocumentIndex, rows: NDArray[np.int64], shown: str
-) -> Iterator[tuple[int, bytes]]:
-    """(row, bytes) of the documents at `rows` of one file, checked against the index.
+@dataclass(frozen=True)
+class Group:
+    """Documents to take from one file; arrays of length n, in any order.
+
+    Attributes:
+        source: the file.
+        rows: what the caller knows each document by.
+        places: position in the file.
+        numbers: u, checked when the document is read.
+    """
+
+    source: Source
+    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
+    numbers: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, source: Source, index: DocumentIndex, rows: NDArray[np.int64]) -> Group:
+        """The documents at `rows` of an index, all of one file."""
+        return cls(source, rows, index.places[rows], index.numbers[rows])
+
+
+def read_documents(group: Group) -> Iterator[tuple[int, bytes]]:
+    """(position in the group, bytes) of its documents in file order.
 
     Raises:
         CorpusError: the file is not what was measured.
     """
     from blake3 import blake3
 
-    by_place = dict(zip(index.places[rows].tolist(), rows.tolist(), strict=True))
-    left = len(by_place)
-    for place, (_, data) in enumerate(iter_documents(source)):
-        row = by_place.get(place)
-        if row is None:
+    wanted = {place: i for i, place in enumerate(group.places.tolist())}
+    left = len(wanted)
+    for place, (_, data) in enumerate(iter_documents(group.source)):
+        i = wanted.get(place)
+        if i is None:
             continue
-        if document_number(blake3(data).digest()) != int(index.numbers[row]):
-            raise changed(shown)
-        yield row, data
+        if document_number(blake3(data).digest()) != int(group.numbers[i]):
+            raise changed(group.source.shown)
+        yield i, data
         left -= 1
         if not left:
             return
-    raise changed(shown)
+    raise changed(group.source.shown)
 
 
 @contextlib.contextmanager
@@ -182,28 +204,25 @@ class _Job:
             # Space is taken first: a full disk is an error now instead of a fault while mapped pages are written.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
-            self._fill(index, rows, _Placer(file.fileno(), header, starts, self.context))
+            self._fill(index, rows, _Placer(path, header, self.context.tokenizer), starts)
             os.fsync(file.fileno())
         return size
 
-    def _fill(self, index: DocumentIndex, rows: NDArray[np.int64], place: _Placer) -> None:
+    def _fill(self, index: DocumentIndex, rows: NDArray[np.int64], place: _Placer, starts: NDArray[np.int64]) -> None:
         by_file = rows[np.argsort(index.files[rows], kind="stable")]
-        groups = np.split(by_file, np.flatnonzero(np.diff(index.files[by_file])) + 1)
-
-        def copy(group: NDArray[np.int64]) -> None:
-            source = self.context.source(self.state.files[int(index.files[group[0]])])
-            batch: list[tuple[int, bytes]] = []
-            size = 0
-            for row, data in read_documents(source, index, group, source.shown):
-                batch.append((row, data))
-                size += len(data)
-                if size >= _BATCH_BYTES:
-                    place(source, batch)
-                    batch, size = [], 0
-            place(source, batch)
-
-        for _ in run_parallel(copy, groups, workers=self.context.parallel):
-            pass
+        parts = np.split(by_file, np.flatnonzero(np.diff(index.files[by_file])) + 1)
+        files = [self.state.files[int(index.files[part[0]])] for part in parts]
+        groups = [
+            (Group.of(self.context.source(file), index, part), starts[part])
+            for file, part in zip(files, parts, strict=True)
+        ]
+        work = ((file.url, file.size, FileFormat.parse(file.format)) for file in files)
+        processes = worth_processes(work, self.context)
+        try:
+            for _ in run_parallel(place, groups, workers=self.context.parallel, processes=processes):
+                pass
+        finally:
+            place.close()
 
     def _temporary_folder(self) -> Path:
         parent = self.folder.parent
@@ -236,25 +255,47 @@ class _Job:
 
 
 class _Placer:
-    """Writes documents' tokens, each followed by end-of-text, at their places of an open file; from any thread."""
+    """Writes documents' tokens, each followed by end-of-text, at their places in a file; from any thread or process."""
 
-    def __init__(self, descriptor: int, header: int, starts: NDArray[np.int64], context: CorpusContext) -> None:
-        self._descriptor = descriptor
-        self._header = header
-        self._starts = starts
-        self._tokenizer = context.tokenizer
-        self._dtype = np.dtype(context.tokenizer.dtype)
+    def __init__(self, path: Path, header: int, tokenizer: Tokenizer) -> None:
+        self.path = path
+        self.header = header
+        self.tokenizer = tokenizer
+        self.descriptor = os.open(path, os.O_WRONLY)
 
-    def __call__(self, source: Source, batch: Sequence[tuple[int, bytes]]) -> None:
-        encoded = encode_documents(source, [data for _, data in batch], self._tokenizer)
-        for (row, _), tokens in zip(batch, encoded, strict=True):
-            out = np.empty(len(tokens) + 1, dtype=self._dtype)
-            out[:-1] = tokens
-            out[-1] = self._tokenizer.end_of_text
-            self._write(out, self._header + int(self._starts[row]) * self._dtype.itemsize)
+    def __reduce__(self) -> tuple[object, ...]:
+        """Every process opens the file itself."""
+        return _Placer, (self.path, self.header, self.tokenizer)
+
+    def __call__(self, item: tuple[Group, NDArray[np.int64]]) -> None:
+        """Writes the documents of a group, which start at the given tokens."""
+        group, starts = item
+        batch: list[tuple[int, bytes]] = []
+        size = 0
+        for i, data in read_documents(group):
+            batch.append((int(starts[i]), data))
+            size += len(data)
+            if size >= _BATCH_BYTES:
+                self._place(group.source, batch)
+                batch, size = [], 0
+        self._place(group.source, batch)
+
+    def close(self) -> None:
+        """Closes the file in this process."""
+        os.close(self.descriptor)
+
+    def _place(self, source: Source, batch: Sequence[tuple[int, bytes]]) -> None:
+        dtype = np.dtype(self.tokenizer.dtype)
+        encoded = encode_documents(source, [data for _, data in batch], self.tokenizer)
+        with folder_errors(self.path.parent):
+            for (start, _), tokens in zip(batch, encoded, strict=True):
+                out = np.empty(len(tokens) + 1, dtype=dtype)
+                out[:-1] = tokens
+                out[-1] = self.tokenizer.end_of_text
+                self._write(out, self.header + start * dtype.itemsize)
 
     def _write(self, tokens: NDArray[Any], offset: int) -> None:
         view = tokens.view(np.uint8).data
         while view:
-            written = os.pwrite(self._descriptor, view, offset)
+            written = os.pwrite(self.descriptor, view, offset)
             view, offset = view[written:], offset + written

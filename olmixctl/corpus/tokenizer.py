@@ -87,6 +87,7 @@ class JsonTokenizer:
 
     def __init__(self, name: str, content: bytes) -> None:
         self.name = name
+        self._content = content
         self.digest = f"sha256:{sha256_hex(content)}"
         self._tokenizer = _load(content, name)
         self._tokenizer.no_truncation()
@@ -96,6 +97,10 @@ class JsonTokenizer:
         self.end_of_text = next((vocabulary[t] for t in _END_OF_TEXT if t in vocabulary), largest + 1)
         self.vocabulary_size = max(largest, self.end_of_text) + 1
         self.dtype = "uint16" if self.vocabulary_size <= 2**16 else "uint32"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Worker processes load the file's content again."""
+        return _opened, (self.name, self._content)
 
     def encode(self, texts: Sequence[bytes]) -> list[NDArray[Any]]:
         """Ids of each text, without the special tokens a template would add; runs on all cores."""
