@@ -52,7 +52,7 @@ def run_app() -> NoReturn:
     try:
         from olmixctl.cli.app import app
 
-        app()
+        app(prog_name="olmixctl")
     except Finished:
         raise
     except SystemExit as stop:

@@ -25,9 +25,9 @@ def fmt(
     """
     from olmixctl.atomic import write_atomically
     from olmixctl.cli.console import open_console
+    from olmixctl.spec.find import find_mix
     from olmixctl.spec.fmt import format_mix
     from olmixctl.spec.source import read_text
-    from olmixctl.spec.find import find_mix
 
     console = open_console(as_json=as_json, no_color=no_color)
     # Also a file that is no valid mix yet has a form: only its YAML is asked for.

@@ -12,7 +12,9 @@ __all__ = ["list_runs", "show_run"]
 
 
 def list_runs(mix: Mix = None, *, as_json: Json = False, no_color: NoColor = False) -> int:
-    """List the recorded runs: what was trained and what it measured.
+    """List the recorded runs.
+
+    What was trained, what it measured, and whether the lock rests on it.
 
     Example: olmixctl runs list base
     """
