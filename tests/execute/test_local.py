@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 from workspaces import make_workspace
@@ -143,20 +143,14 @@ def test_a_killed_worker_is_an_incomplete_apply_with_everything_recorded(tmp_pat
 
 
 def _children(pid):
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        found = []
-        for stat in os.listdir("/proc"):
-            if stat.isdigit():
-                try:
-                    with open(f"/proc/{stat}/stat") as handle:
-                        parent = int(handle.read().rsplit(")", 1)[1].split()[1])
-                    with open(f"/proc/{stat}/cmdline") as handle:
-                        line = handle.read().replace("\0", " ")
-                except OSError:
-                    continue
-                if parent == pid:
-                    found.append((int(stat), line))
-        if found:
-            return found
-    return []
+    """(process id, command line) of the direct children, from /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            line = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # it ended meanwhile
+            continue
+        if parent == pid:
+            found.append((int(folder.name), line))
+    return found
