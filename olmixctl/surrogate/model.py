@@ -6,7 +6,7 @@ Array dimensions: R runs, C coordinates, M metrics; N points to predict.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -138,9 +138,8 @@ class Family(Protocol):
     def name(self) -> str:
         """Registry name."""
 
-    @property
-    def fit(self) -> Callable[[Evidence], Fit]:
-        """Fit all metrics of the evidence."""
+    def fit(self, evidence: Evidence) -> Fit:
+        """Fit all metrics of the evidence, in one batch."""
 
 
 def parameters_digest(fit: Fit, *, digits: int = 6) -> str:
