@@ -100,7 +100,7 @@ class Batches:
 
     Raises:
         SpecError: the weights do not sum to one, or a domain of positive weight has no shard.
-        CorpusError: a shard is empty, cannot be read, or holds ids beyond the vocabulary's end.
+        CorpusError: a shard is empty or cannot be read.
     """
 
     def __init__(self, config: RunConfig, shards: Mapping[str, TokenShard]) -> None:
@@ -117,11 +117,21 @@ class Batches:
         self.ordinal_N = _ordinals(self.domain_N, len(self.sources))
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Inputs and targets of a step, each (batch, sequence)."""
+        """Inputs and targets of a step, each (batch, sequence).
+
+        Raises:
+            CorpusError: a token id is not in the vocabulary.
+        """
         size, length = self.config.batch_size, self.config.sequence_length
         rows_BT = np.empty((size, length + 1), dtype=np.int64)
         for row, n in enumerate(range(step * size, (step + 1) * size)):
             rows_BT[row] = self.sources[self.domain_N[n]].sequence(int(self.ordinal_N[n]), length)
+        if rows_BT.max() >= self.config.vocabulary:
+            raise CorpusError(
+                f"token id {rows_BT.max()} stands in the training tokens, beyond the {self.config.vocabulary} ids "
+                "of the tokenizer",
+                remedy="the tokens were made with another tokenizer; name the one they were made with",
+            )
         return rows_BT[:, :-1], rows_BT[:, 1:]
 
     def parts(self, step: int, rows: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -45,11 +45,12 @@ class Machine:
         return 1 if self.device.type == "cuda" else self.threads
 
     def rows(self, config: RunConfig) -> int:
-        """Sequences computed at a time: a batch beyond what memory (or a CPU's cache) likes is taken in parts.
+        """Sequences computed at a time: a batch is taken in parts that a CPU's cache, or a GPU's memory, holds.
 
-        Limits: tokens at a time, and logits at a time, which count for large vocabularies.
+        Limits: tokens at a time, and logits at a time, which count for large vocabularies. On a CPU 512 tokens at a
+        time train 250k up to 1.5 times as fast as 2048, and score it twice as fast (docs/proxy.md).
         """
-        tokens, logits = (65_536, 2**32) if self.device.type == "cuda" else (4_096, 2**27)
+        tokens, logits = (65_536, 2**32) if self.device.type == "cuda" else (512, 2**27)
         limit = min(tokens, logits // config.vocabulary)
         return min(config.batch_size, max(1, limit // config.sequence_length))
 

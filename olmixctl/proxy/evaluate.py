@@ -11,6 +11,8 @@ Dimensions: W windows, T tokens in a window.
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -54,10 +56,10 @@ def load_scored(held_out: EvalTokens, *, length: int, end_of_text: int) -> Score
         CorpusError: the file cannot be read or scores nothing.
     """
     try:
-        with np.load(held_out.path, allow_pickle=False) as file:
-            tokens, offsets = file["tokens"].astype(np.int64), file["offsets"].astype(np.int64)
-            targets, size = file["targets"].astype(np.int64), int(file["sizes"].sum())
-    except (OSError, ValueError, KeyError) as error:
+        with held_out.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            tokens, offsets = arrays["tokens"].astype(np.int64), arrays["offsets"].astype(np.int64)
+            targets, size = arrays["targets"].astype(np.int64), int(arrays["sizes"].sum())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CorpusError(
             f"the tokens of metric {held_out.name!r} cannot be read from {held_out.path}: {error}",
             remedy="delete the file; the next apply builds it again",

@@ -4,6 +4,8 @@ RMSNorm before each sub-layer, rotary positions, QK-norm, SwiGLU, no biases, tie
 plain transformer, and why:
 * Norms carry no gains: at these sizes they cost time and buy nothing.
 * The output projections of attention and feed-forward start at zero, so each block starts as the identity.
+* The embedding is centred over the vocabulary wherever it is used. The logits do not notice (a shift common to all of
+  them), but its gradients as output head push all rows the same way, and as inputs tokens would come to look alike.
 * Queries and keys are normalised over the whole width (as OLMo 2, arXiv 2501.00656), so the rates can be high.
 * The matrices of all layers of one kind are one stacked parameter: the optimiser works on a handful of tensors, and
   Muon orthogonalises a whole stack in one batched product.
@@ -50,21 +52,33 @@ class ProxyModel(nn.Module):
         super().__init__()
         self.preset = preset
         self.dtype = dtype
-        layers, width, hidden = preset.layers, preset.width, preset.hidden
         generator = torch.Generator().manual_seed(seed)
+        shapes = self.shapes(preset, vocabulary)
 
-        def drawn(*shape: int, std: float) -> nn.Parameter:
-            return nn.Parameter(torch.randn(shape, generator=generator) * std)
+        def drawn(name: str, std: float) -> nn.Parameter:
+            return nn.Parameter(torch.randn(shapes[name], generator=generator) * std)
 
-        self.embedding_VD = drawn(vocabulary, width, std=0.02)
-        self.query_key_value_L3DD = drawn(layers, 3, width, width, std=width**-0.5)
-        self.attention_out_LDD = nn.Parameter(torch.zeros(layers, width, width))
-        self.gate_up_L2FD = drawn(layers, 2, hidden, width, std=width**-0.5)
-        self.down_LDF = nn.Parameter(torch.zeros(layers, width, hidden))
+        self.embedding_VD = drawn("embedding_VD", std=0.02)
+        self.query_key_value_L3DD = drawn("query_key_value_L3DD", std=preset.width**-0.5)
+        self.attention_out_LDD = nn.Parameter(torch.zeros(shapes["attention_out_LDD"]))
+        self.gate_up_L2FD = drawn("gate_up_L2FD", std=preset.width**-0.5)
+        self.down_LDF = nn.Parameter(torch.zeros(shapes["down_LDF"]))
         explicit = min(sequence_length, EXPLICIT_LENGTH)
         mask_TT = torch.full((explicit, explicit), float("-inf")).triu(1)
-        self.register_buffer("rotary_2T2D", rotary(sequence_length, preset.heads, width), persistent=False)
+        self.register_buffer("rotary_2T2D", rotary(sequence_length, preset.heads, preset.width), persistent=False)
         self.register_buffer("mask_TT", mask_TT.to(dtype), persistent=False)
+
+    @staticmethod
+    def shapes(preset: ModelPreset, vocabulary: int) -> dict[str, tuple[int, ...]]:
+        """The parameters by name, with their shapes."""
+        layers, width, hidden = preset.layers, preset.width, preset.hidden
+        return {
+            "embedding_VD": (vocabulary, width),
+            "query_key_value_L3DD": (layers, 3, width, width),
+            "attention_out_LDD": (layers, width, width),
+            "gate_up_L2FD": (layers, 2, hidden, width),
+            "down_LDF": (layers, width, hidden),
+        }
 
     def matrices(self) -> list[nn.Parameter]:
         """The stacks that Muon updates: everything but the embedding."""
@@ -75,7 +89,8 @@ class ProxyModel(nn.Module):
         part = plain if tokens_BT.is_cuda else kernels
         batch, length = tokens_BT.shape
         width, heads = self.preset.width, self.preset.heads
-        x_ND = part.norm(functional.embedding(tokens_BT.reshape(-1), self.embedding_VD), torch.float32)
+        embedding_VD = self.embedding_VD - self.embedding_VD.mean(0)
+        x_ND = part.norm(functional.embedding(tokens_BT.reshape(-1), embedding_VD), torch.float32)
         # One cast and one gradient a stack; unbind makes a layer's matrices views of it.
         stacks = [stack.to(self.dtype).flatten(1, -2).unbind(0) for stack in self.matrices()]
         for qkv_3DD, out_DD, gate_up_2FD, down_DF in zip(*stacks, strict=True):
@@ -87,7 +102,7 @@ class ProxyModel(nn.Module):
             x_ND = part.residual(x_ND, functional.linear(mixed_BHTK.transpose(1, 2).reshape(-1, width), out_DD))
             hidden_NF = part.swiglu(functional.linear(part.norm(x_ND, self.dtype), gate_up_2FD))
             x_ND = part.residual(x_ND, functional.linear(hidden_NF, down_DF))
-        logits_NV = functional.linear(part.norm(x_ND, self.dtype), self.embedding_VD.to(self.dtype))
+        logits_NV = functional.linear(part.norm(x_ND, self.dtype), embedding_VD.to(self.dtype))
         return functional.cross_entropy(logits_NV.float(), targets_BT.reshape(-1), ignore_index=-1, reduction=reduction)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -19,15 +19,16 @@ __all__ = ["MuonAdam", "orthogonalise"]
 NEWTON_SCHULZ = ((3.4445, -4.7750, 2.0315),) * 5
 
 
-def orthogonalise(matrices_NRC: Tensor) -> Tensor:
+def orthogonalise(matrices_NRC: Tensor, dtype: torch.dtype) -> Tensor:
     """The nearest semi-orthogonal matrices, roughly: singular values between about 0.7 and 1.2.
 
     Args:
         matrices_NRC: a stack of matrices of any one shape.
+        dtype: of the products; bf16 is exact enough.
     """
     wide = matrices_NRC.shape[-2] <= matrices_NRC.shape[-1]
     x = matrices_NRC if wide else matrices_NRC.mT
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
+    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-20)).to(dtype)
     for a, b, c in NEWTON_SCHULZ:
         gram = torch.bmm(x, x.mT)
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -42,9 +43,13 @@ class MuonAdam:
         matrices: stacks of matrices, (…, R, C).
         embeddings: what Adam updates.
         tuning: peak rates and momenta.
+        dtype: of Muon's matrix products.
     """
 
-    def __init__(self, matrices: Sequence[Tensor], embeddings: Sequence[Tensor], tuning: Tuning) -> None:
+    def __init__(
+        self, matrices: Sequence[Tensor], embeddings: Sequence[Tensor], tuning: Tuning, dtype: torch.dtype
+    ) -> None:
+        self.dtype = dtype
         self.matrices = list(matrices)
         self.embeddings = list(embeddings)
         self.tuning = tuning
@@ -80,7 +85,8 @@ class MuonAdam:
         rows, columns = parameter.shape[-2:]
         # A matrix that widens its input may move further in norm: sqrt(rows / columns), as in Jordan et al.
         scale = rate * max(1.0, rows / columns) ** 0.5
-        parameter.add_(orthogonalise(update.reshape(-1, rows, columns)).view_as(parameter), alpha=-scale)
+        direction = orthogonalise(update.reshape(-1, rows, columns), self.dtype)
+        parameter.add_(direction.to(parameter.dtype).reshape(parameter.shape), alpha=-scale)
 
     def _adam(self, parameter: Tensor, first: Tensor, second: Tensor, rate: float) -> None:
         gradient = _taken(parameter)

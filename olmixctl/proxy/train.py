@@ -107,7 +107,7 @@ class _Run:
         model = ProxyModel(
             config.preset, config.vocabulary, config.sequence_length, seed=config.seed, dtype=machine.dtype
         ).to(machine.device)
-        optimiser = MuonAdam(model.matrices(), [model.embedding_VD], tuning_for(config.model))
+        optimiser = MuonAdam(model.matrices(), [model.embedding_VD], tuning_for(config.model), machine.dtype)
         run = cls(config, options, machine, model, optimiser, None)
         if options.checkpoint_dir is None:
             return run

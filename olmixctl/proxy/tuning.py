@@ -5,7 +5,6 @@ Found by the search that docs/proxy.md records. Matrices take Muon's step, the t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 __all__ = ["Tuning", "learning_rate_factor", "tuning_for"]
@@ -21,25 +20,25 @@ class Tuning:
         momentum: Muon's momentum (Nesterov).
         betas: Adam's decay rates.
         warmup: share of the steps over which the rates rise from zero.
-        floor: share of the peak rates that is left at the last step.
+        decay: share of the steps, at the end, over which the rates fall linearly to zero.
     """
 
     matrix_rate: float
     embedding_rate: float
-    momentum: float = 0.95
+    momentum: float = 0.8
     betas: tuple[float, float] = (0.9, 0.95)
     warmup: float = 0.02
-    floor: float = 0.0
+    decay: float = 0.6
 
 
 _TUNED: dict[str, Tuning] = {
-    "250k": Tuning(matrix_rate=0.02, embedding_rate=0.01),
-    "1m": Tuning(matrix_rate=0.02, embedding_rate=0.01),
-    "4m": Tuning(matrix_rate=0.02, embedding_rate=0.005),
-    "15m": Tuning(matrix_rate=0.02, embedding_rate=0.003),
-    "30m": Tuning(matrix_rate=0.02, embedding_rate=0.003),
-    "60m": Tuning(matrix_rate=0.02, embedding_rate=0.003),
-    "190m": Tuning(matrix_rate=0.02, embedding_rate=0.002),
+    "250k": Tuning(matrix_rate=0.04, embedding_rate=0.01),
+    "1m": Tuning(matrix_rate=0.04, embedding_rate=0.01),
+    "4m": Tuning(matrix_rate=0.04, embedding_rate=0.005),
+    "15m": Tuning(matrix_rate=0.04, embedding_rate=0.003),
+    "30m": Tuning(matrix_rate=0.04, embedding_rate=0.003),
+    "60m": Tuning(matrix_rate=0.04, embedding_rate=0.003),
+    "190m": Tuning(matrix_rate=0.04, embedding_rate=0.002),
 }
 
 
@@ -49,9 +48,10 @@ def tuning_for(model: str) -> Tuning:
 
 
 def learning_rate_factor(step: int, steps: int, tuning: Tuning) -> float:
-    """Factor on the peak rates at `step` of `steps`: linear warm-up, then a cosine to the floor."""
-    warm = max(1, round(tuning.warmup * steps))
-    if step < warm:
-        return (step + 1) / warm
-    done = (step - warm) / max(1, steps - warm)
-    return tuning.floor + (1 - tuning.floor) * 0.5 * (1 + math.cos(math.pi * done))
+    """Factor on the peak rates at `step` of `steps`: linear warm-up, hold, linear decay to zero.
+
+    Better than warm-up and cosine at these lengths (docs/proxy.md).
+    """
+    rising = (step + 1) / max(1, round(tuning.warmup * steps))
+    falling = (steps - step) / max(1, round(tuning.decay * steps))
+    return min(1.0, rising, falling)
