@@ -10,7 +10,7 @@ What is added here, and why:
   keeps every run already paid for. Strengths follow a Weyl sequence, which spreads evenly at every length.
 * Mixture i lifts coordinate i (mod their number) to at least `LIFTED`, so any d consecutive mixtures sample each of d
   coordinates. A rare domain drawn around its prior alone would leave its coefficient without evidence.
-* After `REDRAWS` redraws a mixture is brought inside the limits by water-filling: tight limits reject nearly all draws.
+* After `REFUSALS` redraws a mixture is brought inside the limits by water-filling: tight limits reject nearly all draws.
 
 Array dimensions: C coordinates with a positive prior and room under their limit.
 """
@@ -27,7 +27,7 @@ from olmixctl.errors import InfeasibleError
 from olmixctl.mixture import GRID, GridMixture, round_to_grid
 from olmixctl.swarm.model import SwarmProblem
 
-__all__ = ["LIFTED", "NEAR", "REDRAWS", "SMALLEST", "SOURCE_STRENGTHS", "TOPIC_STRENGTHS", "draw_swarm"]
+__all__ = ["LIFTED", "NEAR", "REDRAWS", "REFUSALS", "SMALLEST", "SOURCE_STRENGTHS", "TOPIC_STRENGTHS", "draw_swarm"]
 
 SOURCE_STRENGTHS = (1.0, 20.0)
 TOPIC_STRENGTHS = (0.1, 5.0)
@@ -37,7 +37,8 @@ LIFTED = 0.02
 """The lifted coordinate of a mixture has at least this weight, or its limit where that is less."""
 NEAR = 0.01
 """Mixtures closer than this in total variation are near-duplicates."""
-REDRAWS = 64
+REDRAWS, REFUSALS = 32, 8
+"""Draws a mixture may take, and after how many of them it is brought inside the limits instead of refused."""
 
 # Irrational steps of two Weyl sequences: golden ratio and √2.
 _STEPS = ((math.sqrt(5) - 1) / 2, math.sqrt(2) - 1)
@@ -124,7 +125,7 @@ def _draw_one(sampler: _Sampler, index: int, caps_C: Array, earlier: list[Array]
     for attempt in range(REDRAWS):
         point = _sparse(sampler.draw(index, attempt), lifted, floor)
         inside = bool((point <= caps_C).all())
-        if not inside and attempt < REDRAWS // 2:
+        if not inside and attempt < REFUSALS:
             continue
         point = point if inside else _fill(point, caps_C, sampler.prior_C)
         nearest = min((float(np.abs(point - other).sum()) / 2 for other in earlier), default=1.0)
