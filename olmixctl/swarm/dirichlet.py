@@ -10,7 +10,7 @@ What is added here, and why:
   keeps every run already paid for. Strengths follow a Weyl sequence, which spreads evenly at every length.
 * Mixture i lifts coordinate i (mod their number) to at least `LIFTED`, so any d consecutive mixtures sample each of d
   coordinates. A rare domain drawn around its prior alone would leave its coefficient without evidence.
-* After `REFUSALS` redraws a mixture is brought inside the limits by water-filling: tight limits reject nearly all draws.
+* After `REFUSALS` redraws a mixture is brought inside the limits by water-filling: tight limits refuse nearly all.
 
 Array dimensions: C coordinates with a positive prior and room under their limit.
 """
