@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from olmixctl.version import __version__
+
 if TYPE_CHECKING:
     from olmixctl.errors import OlmixctlError
     from olmixctl.ledger.model import RunRecord
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from olmixctl.spec.load import load_mix
     from olmixctl.spec.model import MixSpec
     from olmixctl.workspace import ApplyResult, Workspace
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ApplyResult",

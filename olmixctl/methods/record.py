@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from olmixctl import __version__
 from olmixctl.fingerprint import digest
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import evidence_root
@@ -27,6 +26,7 @@ from olmixctl.plan.model import Observed, Plan
 from olmixctl.surrogate.model import parameters_digest
 from olmixctl.surrogate.registry import FAMILIES
 from olmixctl.surrogate.validation import cross_validate
+from olmixctl.version import __version__
 
 __all__ = ["kept_lock", "solved_lock"]
 
