@@ -99,13 +99,14 @@ def test_an_error_in_a_process_names_the_file(workspace, many_texts, in_processe
     assert len(in_processes) == 2
 
 
-def test_text_as_bytes_and_remote_files_need_no_processes(workspace):
+def test_what_is_worth_a_process(workspace):
     context, size = workspace.context(), 10**12
     lines, text = FileFormat("jsonl"), FileFormat("text", "gz")
     assert scan.worth_processes([("/x/a.jsonl", size, lines)], context)
     assert not scan.worth_processes([("/x/a.jsonl", 1000, lines)], context)
     assert not scan.worth_processes([("s3://x/a.jsonl", size, lines)], context)
-    assert not scan.worth_processes([("/x/a.txt.gz", size, text)], context)
+    assert not scan.worth_processes([("/x/a.txt.gz", 200_000_000, text)], context)
+    assert scan.worth_processes([("/x/a.txt.gz", size, text)], context)
 
 
 def test_a_script_without_a_main_guard(workspace, many_texts):

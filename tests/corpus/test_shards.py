@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import shutil
 import subprocess
 import sys
 
+import fsspec
 import numpy as np
 import pytest
 from blake3 import blake3
@@ -259,3 +261,28 @@ def test_a_big_domain_is_built_in_little_memory(workspace):
     _, tokens, peak_kib = json.loads(start_build(workspace).communicate()[0])
     assert tokens > 390e6
     assert peak_kib < 150_000
+
+
+def test_remote_domains_become_shards(workspace, many_texts):
+    fs = fsspec.filesystem("memory")
+    for i in range(3):
+        lines = "".join(json.dumps({"text": t}) + "\n" for t in many_texts[i::3])
+        fs.pipe(f"/bkt/web/{i}.jsonl.gz", gzip.compress(lines.encode()))
+    try:
+        remote = DomainSpec(id="web", paths=("memory://bkt/web/*.jsonl.gz",))
+        shard = shard_of(remote, workspace.context(workers=2), holdout_fraction=0.1)
+    finally:
+        fs.rm("/bkt", recursive=True)
+    assert trained(shard) == sorted((t for t in many_texts if number(t) >= LIMIT // 10), key=number)
+
+
+def test_a_remote_file_that_is_gone_when_it_is_read(workspace):
+    fs = fsspec.filesystem("memory")
+    fs.pipe("/bkt/web/a.txt", b"text")
+    try:
+        context = workspace.context()
+        states = measure_domains([DomainSpec(id="web", paths=("memory://bkt/web",))], context)
+    finally:
+        fs.rm("/bkt", recursive=True)
+    with pytest.raises(CorpusError, match=r"memory:///bkt/web/a\.txt: cannot read"):
+        build_shards(states, context, holdout_fraction=0.0)
