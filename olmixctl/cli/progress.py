@@ -118,7 +118,6 @@ class ApplyProgress:
         self._running: dict[str, RunProgress] = {}
         self._done = 0
         self._total = 0
-        self._parallelism = 1
 
     def __call__(self, event: ApplyEvent) -> None:
         """Take in one event."""
@@ -148,17 +147,18 @@ class ApplyProgress:
         return text + _left(self._seconds_left(), " · ")
 
     def _start(self, event: TrainingStarted) -> None:
-        self._total, self._parallelism = event.missing, max(event.parallelism, 1)
+        self._total = event.missing
         self._began = self._clock()
         at_once = f", {event.parallelism} at once" if event.parallelism > 1 else ""
         recorded = f" ({event.recorded} recorded already)" if event.recorded else ""
-        self._line.say(f"training {plural(event.missing, 'run')} on {event.device}{at_once}{recorded}")
+        where = "" if event.device == "auto" else f" on {event.device}"
+        self._line.say(f"training {plural(event.missing, 'run')}{where}{at_once}{recorded}")
 
     def _finish(self, event: RunFinished) -> None:
         self._running.pop(event.key, None)
         self._done, self._total = event.done, event.total
         mean = sum(event.metrics.values()) / len(event.metrics) if event.metrics else None
-        measured = event.status if mean is None else f"{mean:.4f} bits per byte on average"
+        measured = event.status if mean is None else f"{mean:.4f} bits per byte"
         number = f"{event.done:>{len(str(event.total))}}/{event.total}"
         left = _left(self._seconds_left())
         text = f"  {number}  {event.key[:11]}  {measured}, {seconds(event.wall_seconds)}{left}"
@@ -168,15 +168,11 @@ class ApplyProgress:
             self._line.mention(text)
 
     def _seconds_left(self) -> float | None:
-        """From the runs that finished; from the one in flight before there are any."""
-        if self._done:
-            return (self._clock() - self._began) / self._done * (self._total - self._done)
-        if not self._running:
+        """By the work done so far, runs in flight counted by their steps."""
+        work = self._done + sum(run.step / run.steps for run in self._running.values() if run.steps)
+        if not work:
             return None
-        slowest = max(self._running.values(), key=lambda run: run.eta_seconds)
-        elapsed = self._clock() - self._began
-        rounds = -(-self._total // self._parallelism) - 1
-        return slowest.eta_seconds + rounds * (elapsed + slowest.eta_seconds)
+        return (self._clock() - self._began) / work * (self._total - work)
 
 
 def _left(left: float | None, joint: str = ", ") -> str:

@@ -73,11 +73,16 @@ def kept_mass(plan: Document, weights: Mapping[str, float], renames: Mapping[str
 
 
 def values_in_words(before: Any, after: Any) -> tuple[str, str]:  # noqa: ANN401  (any JSON values)
-    """A declared value before and after; a whole section that came or went is `added` or `removed`."""
+    """A declared value before and after; a section that came or went is `added` or `removed`, a list
+    shows what it gained and lost.
+    """
     if before is None and isinstance(after, Mapping):
         return "", "added"
     if after is None and isinstance(before, Mapping):
         return "", "removed"
+    if isinstance(before, list) and isinstance(after, list):
+        gone = [f"-{_value(item)}" for item in before if item not in after]
+        return "", " ".join([*gone, *(f"+{_value(item)}" for item in after if item not in before)])
     return _value(before), _value(after)
 
 
@@ -117,7 +122,7 @@ def _changes(plan: Document, look: Look, full: bool) -> list[str]:
         head = f"{category}, {ACTIONS[action]}: {reason}"
         lines += wrapped(head, look, hanging=4, tone="faint")
         shown = members if full or len(members) <= _FOLD else members[: _FOLD - 1]
-        rows = [[Cell(symbol, _TONES[symbol]), change["subject"], *_values(change), _unit(change)] for change in shown]
+        rows = [[Cell(symbol, _TONES[symbol]), change["subject"], *_values(change)] for change in shown]
         columns = [Column(""), Column(""), Column("", right=True), Column("", right=True), Column("")]
         lines += table(columns, rows, look, indent=4)
         if len(shown) < len(members):
@@ -138,24 +143,21 @@ def is_size(change: Document) -> bool:
     return change["category"] in {"added", "removed", "revised", "partitioned", "merged"}
 
 
-def _values(change: Document) -> tuple[str, str]:
+def _values(change: Document) -> tuple[str, str, str]:
+    """Before and after, numbers of tokens aligned to the right, and what does not align."""
     before, after = change["before"], change["after"]
     if before is None and after is None:
-        return "", ""
+        return "", "", ""
     if change["category"] == "moved":
-        return "", f"from {before}"
+        return "", "", f"from {before}"
     if not is_size(change):
-        was, now = values_in_words(before, after)
-        return was, f"→ {now}" if was else now
+        return "", "", " → ".join(filter(None, values_in_words(before, after)))
     if before is None or after is None:
-        return "", count(after if before is None else before)
+        return "", count(after if before is None else before), "tokens"
     # Three digits hide a small revision: whole numbers show it.
-    same = count(before) == count(after)
-    return (f"{before:,}", f"→ {after:,}") if same else (count(before), f"→ {count(after)}")
-
-
-def _unit(change: Document) -> str:
-    return "tokens" if is_size(change) and (change["before"] or change["after"]) is not None else ""
+    if count(before) == count(after):
+        return f"{before:,}", f"→ {after:,}", "tokens"
+    return count(before), f"→ {count(after)}", "tokens"
 
 
 def _kept(plan: Document, look: Look, mass: float | None, full: bool) -> list[str]:
@@ -186,7 +188,6 @@ def _cost(plan: Document, look: Look) -> list[str]:
         Column("runs", right=True),
         Column("compute", right=True),
         Column("device time", right=True),
-        Column("p10 – p90", right=True, optional=True),
         Column("price", right=True),
     ]
     rows = [_cost_row("to train", cost)]
@@ -198,9 +199,7 @@ def _cost(plan: Document, look: Look) -> list[str]:
         also = f", and {extra} more answer for this mix" if extra else ""
         lines += wrapped(f"{plural(needed, 'run')} needed, {recorded} recorded already{also}", look)
     lines += wrapped(_saving(cost, whole), look)
-    if cost["runs"] and not cost["calibrated_on_runs"]:
-        lines += wrapped("device time is uncalibrated: no run of this model is recorded yet", look, tone="faint")
-    return lines
+    return [*lines, *wrapped(_spread(cost), look, tone="faint")]
 
 
 def _cost_row(title: str, cost: Document) -> list[Cell | str]:
@@ -212,9 +211,19 @@ def _cost_row(title: str, cost: Document) -> list[Cell | str]:
         Cell(runs, "strong") if title == "to train" else runs,
         flops(cost["flops"]),
         seconds(spread["p50"]) if known else NONE,
-        f"{seconds(spread['p10'])} – {seconds(spread['p90'])}" if known and cost["runs"] else "",
         "" if cost["money"] is None else money(cost["money"], cost["currency"]),
     ]
+
+
+def _spread(cost: Document) -> str:
+    """What is known of the time it takes."""
+    spread, runs = cost["device_seconds"], cost["calibrated_on_runs"]
+    if not cost["runs"]:
+        return ""
+    if spread["p50"] is None:
+        return "device time is uncalibrated: no run of this model is recorded yet"
+    between = f"{seconds(spread['p10'])} – {seconds(spread['p90'])}"
+    return f"device time p10 – p90: {between}, from {plural(runs, 'recorded run')}"
 
 
 def _saving(cost: Document, whole: Document) -> str:
