@@ -14,7 +14,7 @@ from olmixctl.methods.olmix import certify_mix, fit_evidence, gather, keep_ratio
 from olmixctl.methods.problem import bounds
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import Observed
-from olmixctl.surrogate.model import parameters_digest
+from olmixctl.surrogate.model import Evidence, parameters_digest
 
 __all__ = ["Verification", "VerifyCheck", "verify_lock"]
 
@@ -94,15 +94,18 @@ def _evidence(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) 
     except OlmixctlError as error:
         yield VerifyCheck(name="evidence", ok=False, detail=error.message)
         return
-    ok = root == lock.evidence_root
-    detail = f"{len(lock.evidence)} runs, as they were" if ok else "a run behind the lock was altered"
-    yield VerifyCheck(name="evidence", ok=ok, detail=detail)
-    if ok:
-        yield from _refit(lock, observed, records)
-
-
-def _refit(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) -> Iterator[VerifyCheck]:
+    if root != lock.evidence_root:
+        yield VerifyCheck(name="evidence", ok=False, detail="a run behind the lock was altered")
+        return
     evidence = gather(observed, lock.coordinates, lock.evidence, records)
+    foreign = sorted(set(lock.evidence) - set(evidence.runs))
+    detail = f"run {foreign[0]} is no evidence for this mix" if foreign else f"{len(lock.evidence)} runs, as they were"
+    yield VerifyCheck(name="evidence", ok=not foreign, detail=detail)
+    if not foreign:
+        yield from _refit(lock, observed, evidence)
+
+
+def _refit(lock: Lock, observed: Observed, evidence: Evidence) -> Iterator[VerifyCheck]:
     fitted = fit_evidence(observed, evidence)
     stated = lock.surrogate
     same = stated is not None and stated.digest == parameters_digest(fitted.fit) and stated.family == fitted.family
