@@ -28,7 +28,7 @@ def make_domain(name: str, weight: float = 0.1, tokens: int = 100_000_000, **fie
         "content": f"olc1:{sha256_hex(name)}",
         "tokens": tokens,
         "documents": tokens // 1000,
-        "repetition": (Decimal(str(weight)) * RUN_TOKENS / tokens).quantize(Decimal("0.000001")),
+        "repetition": (Decimal(str(weight)) * RUN_TOKENS / max(tokens, 1)).quantize(Decimal("0.000001")),
         "changed_in": 1,
     }
     return LockedDomain(**{**values, **fields})

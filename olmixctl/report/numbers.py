@@ -40,8 +40,9 @@ def count(value: float) -> str:
         # 999,999 rounds to 1.00M, not to 1000K.
         if abs(value) >= size * 0.9995:
             # A round number, as people declare it, has no decimals to show: 400K, 1.5B.
-            exact = f"{value / size:.3g}"
-            return f"{exact if float(exact) * size == value else significant(value / size)}{unit}"
+            text = significant(value / size)
+            bare = text.rstrip("0").rstrip(".") if "." in text else text
+            return f"{bare if float(bare) * size == value else text}{unit}"
     return f"{value:.0f}"
 
 

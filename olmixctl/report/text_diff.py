@@ -92,12 +92,10 @@ def _data(diff: LockDiff, look: Look) -> list[str]:
 def _inputs(diff: LockDiff, look: Look) -> list[str]:
     if not diff.inputs:
         return []
-    rows: list[Row] = []
-    for change in diff.inputs:
-        was, now = values_in_words(change.before, change.after)
-        rows.append([Cell("~", "care"), change.field, was, f"→ {now}" if was else now])
-    columns = [Column(""), Column(""), Column("", right=True), Column("")]
-    return [heading("Asked for", look), *table(columns, rows, look)]
+    rows: list[Row] = [
+        [Cell("~", "care"), i.field, " → ".join(filter(None, values_in_words(i.before, i.after)))] for i in diff.inputs
+    ]
+    return [heading("Asked for", look), *table([Column("")] * 3, rows, look)]
 
 
 def _predicted(diff: LockDiff, look: Look) -> list[str]:

@@ -1,0 +1,207 @@
+"""A lock and a diff as text and Markdown."""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+
+from hypothesis import given
+from locks import make_lock
+from strategies import locks
+
+from olmixctl.lock import digest_of
+from olmixctl.lock.diff import diff_locks
+from olmixctl.lock.model import ActiveBound, Excluded, LockedMetric, LockedSolution
+from olmixctl.report.look import Look
+from olmixctl.report.markdown import diff_markdown
+from olmixctl.report.text_checks import checks_text
+from olmixctl.report.text_diff import diff_text
+from olmixctl.report.text_lock import lock_text, marks_of, natural_weights
+
+WEIGHTS = {"code": 0.25, "web/health": 0.15, "web/science": 0.6}
+TOKENS = {"code": {"tokens": 50_000_000}, "web/health": {"tokens": 100_000_000, "protected": True}}
+
+PAGE = """\
+base  lock serial 1, 3 domains, for 1B tokens, at most 4 passes
+
+domain        weight                natural  ratio  tokens  passes  held
+web/science  60.00 %  ████████████  40.00 %  1.50×    100M    6.00
+code         25.00 %  █████         20.00 %  1.25×     50M    5.00  at cap
+web/health   15.00 %  ███           40.00 %  0.37×    100M    1.50  protected
+
+Predicted  bits per byte of the proxy, less is better
+  metric         natural    this  vs natural
+  python          0.9100  0.8800     −3.30 %
+  wiki            1.2000  1.2100     +0.83 %
+  weighted mean   1.1275  1.1275      0.00 %
+
+Behind it
+  solved to optimality by CLARABEL
+  log_linear laws on 4 runs; cross-validated: rank correlation 0.951, error
+    0.0061
+  bounds that hold it, costliest first: max_repetition:code
+  lineage 4a4f7f2e, written by olmixctl 0.1.0
+"""
+
+
+def held(lock, *bounds):
+    active = tuple(ActiveBound(constraint=name, multiplier=Decimal(i + 1)) for i, name in enumerate(bounds))
+    return dataclasses.replace(lock, solution=dataclasses.replace(lock.solution, active=active))
+
+
+def test_a_whole_page(look):
+    lock = held(make_lock(WEIGHTS, domains=TOKENS), "max_repetition:code")
+    page = PAGE.replace("4a4f7f2e", lock.lineage.removeprefix("lin1:")[:8])
+    assert lock_text(lock, look) == page
+
+
+def test_every_bound_that_holds_a_domain_is_marked():
+    lock = make_lock(WEIGHTS, block=("web/health",), domains=TOKENS)
+    lock = dataclasses.replace(lock, inputs={"constraints": {"web-share": {"domains": ["web/health", "web/science"]}}})
+    marks = marks_of(held(lock, "max:code", "constraint:web-share", "guardrail:python", "min:gone"))
+    assert marks == {"code": "at max", "web/health": "in web-share, kept, protected", "web/science": "in web-share"}
+
+
+def test_a_mix_around_a_kept_block_compares_with_the_previous_one(look):
+    metric = LockedMetric(natural=None, previous=Decimal("0.9"), this=Decimal("0.81"))
+    text = lock_text(make_lock(WEIGHTS, predicted={"python": metric}), look)
+    assert "  metric  previous    this  vs previous\n  python    0.9000  0.8100     −10.00 %\n" in text
+
+
+def test_a_kept_mix_says_that_nothing_was_solved(look):
+    kept = make_lock(WEIGHTS, solution=LockedSolution(status="kept"), surrogate=None, evidence=(), predicted={})
+    text = lock_text(kept, look)
+    assert "no solve was needed" in text
+    assert "no runs of its own" in text
+    assert "Predicted" not in text
+    moved = dataclasses.replace(kept, solution=LockedSolution(status="projected"))
+    assert "nearest mix that meets every bound" in lock_text(moved, look)
+
+
+def test_runs_left_out_are_told(look):
+    text = lock_text(make_lock(WEIGHTS, excluded=(Excluded(run="r1:x", reason="diverged"),)), look)
+    assert "4 runs, 1 left out" in text
+
+
+def test_a_domain_without_tokens_or_weight(look):
+    lock = make_lock({"a": 1.0, "b": 0.0}, domains={"b": {"tokens": 0}})
+    line = next(line for line in lock_text(lock, look).splitlines() if line.startswith("b "))
+    assert line.split() == ["b", "0.00", "%", "0.00", "%", "–", "0", "0.00"]
+
+
+@given(locks())
+def test_any_lock_can_be_shown_and_colour_changes_no_letter(lock):
+    import re
+
+    colored = lock_text(lock, Look(color=True))
+    text = lock_text(lock, Look())
+    strip = lambda t: re.sub(r"\x1b\[\d+m", "", t)  # noqa: E731  (used twice, here alone)
+    assert [line.rstrip() for line in strip(colored).splitlines()] == [l.rstrip() for l in strip(text).splitlines()]
+    for name in lock.weights:
+        assert name in text
+
+
+@given(locks())
+def test_natural_weights_are_a_mix_or_nothing(lock):
+    total = sum(natural_weights(lock).values())
+    assert abs(total - 1) < 1e-9 or total == 0
+
+
+# Diffs
+
+DIFF = """\
+base  serial 1 → 2
+
+Weights  shares in percent, change in points
+     domain  before    after  change
+  +  news         –  10.00 %  +10.00
+  = 3 domains with the same ratios to each other, 100.00 % → 90.00 % together
+    (×0.9000)
+
+Data
+  +  news  added  100M tokens
+
+Asked for
+  ~  objective.kl  0.05 → 0.1
+
+Predicted  bits per byte, both by the later laws; less is better
+  metric  before   after   change
+  python  0.9000  0.8800  −0.0200
+  wiki         –  1.2000
+
+Evidence: 1 run added, 4 no longer used.
+"""
+
+
+def child(lock):
+    weights = {name: weight * 0.9 for name, weight in WEIGHTS.items()} | {"news": 0.1}
+    predicted = {
+        "python": LockedMetric(natural=None, previous=Decimal("0.9"), this=Decimal("0.88")),
+        "wiki": LockedMetric(natural=None, previous=None, this=Decimal("1.2")),
+    }
+    return make_lock(
+        weights,
+        block=tuple(WEIGHTS),
+        serial=2,
+        parent=digest_of(lock),
+        predicted=predicted,
+        evidence=("r1:new",),
+        inputs={**lock.inputs, "objective": {"kl": 0.1}, "domains": {"news": {"min": 0}}},
+    )
+
+
+def first():
+    lock = make_lock(WEIGHTS)
+    return dataclasses.replace(lock, inputs={**lock.inputs, "domains": {}})
+
+
+def test_a_whole_diff(look):
+    assert diff_text(diff_locks(first(), child(first())), look) == DIFF
+
+
+def test_no_difference(look):
+    assert diff_text(diff_locks(first(), first()), look) == (
+        "base  serial 1 → 1\n\nNo difference in weights, data or what is asked for.\n"
+    )
+    assert diff_markdown(diff_locks(first(), first())).endswith(
+        "No difference in weights, data or what is asked for.\n"
+    )
+
+
+def test_revisions_renames_and_removals(look):
+    new = make_lock(
+        {"code": 0.3, "web/medicine": 0.15, "extra": 0.55},
+        domains={
+            "code": {"content": "olc1:new", "tokens": 100_000_001},
+            "web/medicine": {"content": make_lock(WEIGHTS).domains["web/health"].content},
+        },
+    )
+    text = diff_text(diff_locks(make_lock(WEIGHTS), new), look)
+    assert "  ~  code          revised  100,000,000 → 100,000,001 tokens" in text
+    assert "  >  web/medicine  moved    from web/health" in text
+    assert "  -  web/science   removed  100M tokens" in text
+    assert "= 1 domain unchanged, 15.00 % together" in text
+    order = [line.split()[1] for line in text.splitlines() if line.endswith(("+55.00", "−60.00", "+5.00"))]
+    assert order == ["web/science", "extra", "code"]
+
+
+def test_diff_as_markdown():
+    text = diff_markdown(diff_locks(first(), child(first())))
+    assert text.startswith("### Mix `base`: serial 1 → 2\n\n| domain | before | after | change |\n")
+    assert "| `news` | – | 10.00 % | +10.00 |" in text
+    assert "3 domains with the same ratios to each other, 100.00 % → 90.00 % together (×0.9000)." in text
+    assert "| `objective.kl` | 0.05 | 0.1 |" in text
+    assert "| `python` | 0.9000 | 0.8800 |" in text
+
+
+# Checks
+
+
+def test_checks_are_aligned_and_counted(look):
+    rows = [("spec", True, "made for this mix file"), ("optimality", False, "word " * 20)]
+    lines = checks_text("base, lock serial 3", rows, look).splitlines()
+    assert lines[2] == "  ok    spec        made for this mix file"
+    assert lines[3].startswith("  FAIL  optimality  word word")
+    assert lines[4].startswith(" " * 20 + "word")
+    assert lines[-1] == "1 check failed."
+    assert checks_text("t", rows[:1], look).endswith("1 check passed.\n")
