@@ -45,7 +45,7 @@ def collect(folder: Path) -> tuple[dict[str, TokenShard], list[EvalTokens]]:
     return shards, evals
 
 
-def write_domain(folder: Path, domain: str, eval_bytes: int = 200_000) -> None:
+def write_domain(folder: Path, domain: str, eval_bytes: int = 16_000) -> None:
     """Every tenth document is held out; both sides stop at their size."""
     documents = list(read_documents(domain))
     held_out = documents[::10]
@@ -81,11 +81,11 @@ def write_shard(path: Path, documents: list[bytes]) -> None:
 
 
 def write_eval(path: Path, documents: list[bytes], size: int) -> None:
-    """Held-out documents up to `size` bytes, at most 4 kB of each so that many count."""
+    """Held-out documents up to `size` bytes, at most 1 kB of each so that many count."""
     chosen: list[bytes] = []
     for document in documents:
         if sum(map(len, chosen)) < size:
-            chosen.append(document[:4_000])
+            chosen.append(document[:1_000])
     tokens = np.frombuffer(b"".join(chosen), dtype=np.uint8).astype(np.uint16)
     lengths = np.array([len(document) for document in chosen], np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
