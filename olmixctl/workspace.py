@@ -279,9 +279,10 @@ class Workspace:
         return self._executor({}).trainer
 
     def _check_feasible(self, plan: Plan) -> None:
-        from olmixctl.methods.problem import mix_problem
+        from olmixctl.methods.problem import check_enough_data, mix_problem
         from olmixctl.solve.feasible import check_feasible
 
+        check_enough_data(plan.observed, self.loaded.place("target.tokens"))
         if plan.kind != "rescale":
             check_feasible(mix_problem(plan.observed, plan.coordinates))
 

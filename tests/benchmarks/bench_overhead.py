@@ -59,9 +59,8 @@ def main():
         busy = sum(run["train_seconds"] + run["eval_seconds"] for run in runs)
         share = 1 - busy / (slots * result.wall_seconds)
         print(f"cores {os.cpu_count()}, slots {slots}, runs {len(runs)}, {busy / len(runs):.1f} s a run")
-        print(
-            f"wall {result.wall_seconds:.1f} s, training and evaluation {busy / slots:.1f} s a slot, {share:.1%} overhead"
-        )
+        print(f"wall {result.wall_seconds:.1f} s, training and evaluation {busy / slots:.1f} s a slot")
+        print(f"overhead {share:.1%}")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,17 @@ def test_bounds_that_exclude_each_other(root):
 def test_caps_that_the_data_cannot_meet(root):
     edit(root, "tokens: 50K", "tokens: 900M")
     errors = olmixctl(root, "plan", code=7).stderr
-    assert "max_repetition:code" in errors
+    for part in ("mixes/base.yaml:3:", "target.tokens", "all 3 domains", "900,000,000", "→"):
+        assert part in errors
+
+
+def test_a_group_that_the_caps_starve_names_the_conflict(root):
+    write_mix(root, BASE, extra="constraints: [{name: most, domains: [docs], min: 0.95}]")
+    edit(root, "tokens: 50K", "tokens: 200K")
+    errors = olmixctl(root, "plan", code=7).stderr
+    assert "constraint:most" in errors
+    assert "max_repetition:docs" in errors
+    assert "max_repetition:web" not in errors
 
 
 def test_a_glob_that_matches_nothing_has_its_place_in_the_mix_file(root):
