@@ -18,7 +18,7 @@ from olmixctl.errors import CorpusError, Place
 
 __all__ = ["Hasher", "Utf8Check", "decompressed", "lines", "open_binary", "raw_chunks", "reading"]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18  # stays in the second-level cache between reading, checking and hashing
 # A piece of a well-compressed archive can become a thousand times its size; small ones cost a few per cent of speed.
 _PACKED_CHUNK = 1 << 12
 

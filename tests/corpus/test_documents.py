@@ -14,6 +14,8 @@ from olmixctl.corpus.discover import discover
 from olmixctl.corpus.documents import Source, iter_documents
 from olmixctl.errors import CorpusError
 
+PIECE = streams._CHUNK
+
 
 @pytest.fixture
 def read(workspace):
@@ -88,9 +90,9 @@ def test_a_damaged_or_false_archive_is_an_error(read, workspace, suffix):
     [
         (b"ok \xff", 3),
         (b"\xc3", 0),
-        (b"a" * (1 << 20) + b"\xe2\x82", 1 << 20),
-        (b"a" * ((1 << 20) - 1) + "é".encode() + b"\xed\xa0\x80", (1 << 20) + 1),
-        (b"a" * ((1 << 20) - 1) + b"\xc3a", (1 << 20) - 1),
+        (b"a" * PIECE + b"\xe2\x82", PIECE),
+        (b"a" * (PIECE - 1) + "é".encode() + b"\xed\xa0\x80", PIECE + 1),
+        (b"a" * (PIECE - 1) + b"\xc3a", PIECE - 1),
     ],
     ids=["plain", "cut", "cut-at-a-piece", "after-a-straddling-character", "broken-across-pieces"],
 )
