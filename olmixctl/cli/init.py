@@ -22,7 +22,9 @@ def init(
         Path | None,
         typer.Option("--from", metavar="DIR", help="One domain for each sub-folder of DIR that holds documents."),
     ] = None,
-    target: Annotated[str, typer.Option("--target", metavar="TOKENS", help="Tokens of the run it is for.")] = "1B",
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="TOKENS", help="Tokens of the run it is for.")
+    ] = None,
     as_json: Json = False,
     no_color: NoColor = False,
 ) -> int:

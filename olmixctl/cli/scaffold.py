@@ -11,7 +11,7 @@ from olmixctl.spec.model import MixSpec
 __all__ = ["add_lines", "new_mix"]
 
 
-def new_mix(root: Path, name: str, folder: Path | None, target: str) -> tuple[Path, MixSpec]:
+def new_mix(root: Path, name: str, folder: Path | None, target: str | None) -> tuple[Path, MixSpec]:
     """Write `mixes/NAME.yaml`, with a domain for each sub-folder of `folder`; the file and what it declares.
 
     Raises:
@@ -19,7 +19,7 @@ def new_mix(root: Path, name: str, folder: Path | None, target: str) -> tuple[Pa
     """
     from olmixctl.atomic import write_atomically
     from olmixctl.spec.load import parse_mix
-    from olmixctl.spec.scaffold import scaffold_mix, scan_folder
+    from olmixctl.spec.scaffold import TARGET_TOKENS, scaffold_mix, scan_folder, suggest_target
 
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name.endswith((".yaml", ".yml")):
         raise UsageError(f"{name!r} cannot be the name of a mix", remedy="use letters, digits, `_`, `-` and `.`")
@@ -28,7 +28,8 @@ def new_mix(root: Path, name: str, folder: Path | None, target: str) -> tuple[Pa
         raise UsageError("the mix file is there already", place=Place(str(path)), remedy="choose another name")
     corpora = None if folder is None else scan_folder(folder, root=root)
     try:
-        text = scaffold_mix(name, corpora, target_tokens=target)
+        guess = suggest_target(corpora, root=root) if corpora else TARGET_TOKENS
+        text = scaffold_mix(name, corpora, target_tokens=target or guess)
     except ValueError as error:
         raise UsageError(f"--target: {error}", remedy="write 1T, 300B, 2.5M or a whole number") from error
     spec = parse_mix(text, path).spec

@@ -14,9 +14,9 @@ from pathlib import Path
 from olmixctl.errors import OlmixctlError, UsageError
 from olmixctl.spec.checks import RESERVED_IDS
 from olmixctl.spec.scalars import read_scalar
-from olmixctl.spec.units import parse_size
+from olmixctl.spec.units import format_size, parse_size
 
-__all__ = ["Corpora", "scaffold_mix", "scan_folder"]
+__all__ = ["Corpora", "scaffold_mix", "scan_folder", "suggest_target"]
 
 Corpora = Mapping[str, "Sequence[str] | Corpora"]
 """Name → globs of a domain, or the domains below it."""
@@ -28,7 +28,7 @@ ROOT_NAME = "root"
 """Domain for the files that lie directly in a folder with sub-folders."""
 
 TARGET_TOKENS = "1B"
-"""A guess that the user edits; the caps depend on it."""
+"""Without data to go by: a guess that the user edits; the caps depend on it."""
 
 HELDOUT_FRACTION = 0.05
 PROXY_MODEL = "250k"
@@ -85,6 +85,22 @@ def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: in
         *_tail(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def suggest_target(corpora: Corpora, *, root: Path) -> str:
+    """A target run that fits the data: a token a byte, to one digit. With four repetitions the caps then leave room."""
+    files = (Path(name) for pattern in _patterns(corpora) for name in glob.glob(str(root / pattern)))  # noqa: PTH207  (absolute patterns too)
+    size = sum(path.stat().st_size for path in files)
+    unit = 10 ** (len(str(max(size, 1))) - 1)
+    return format_size(max(size // unit, 1) * unit)
+
+
+def _patterns(corpora: Corpora) -> Iterator[str]:
+    for entry in corpora.values():
+        if isinstance(entry, Mapping):
+            yield from _patterns(entry)
+        else:
+            yield from entry
 
 
 def _scan(folder: Path, root: Path, above: tuple[Path, ...]) -> dict[str, Sequence[str] | Corpora]:

@@ -143,3 +143,13 @@ def test_whatever_the_name_and_path_the_result_loads_as_written(path, name):
     (domain,) = spec_of(text).domains
     assert domain.paths == (path,)
     assert yaml.safe_load(text)["domains"].keys() == {domain.id}
+
+
+def test_the_suggested_target_is_what_the_data_has_to_one_digit(tmp_path):
+    for name, size in (("a", 700_000), ("b/c", 650_000)):
+        (tmp_path / "corpora" / name).mkdir(parents=True)
+        (tmp_path / "corpora" / name / "x.txt").write_text("x" * size)
+    from olmixctl.spec.scaffold import suggest_target
+
+    corpora = scan_folder(tmp_path / "corpora", root=tmp_path)
+    assert suggest_target(corpora, root=tmp_path) == "1M"
