@@ -1,6 +1,6 @@
 """Is a proxy signal or noise: ten random mixtures, two seeds each, correlated a metric and for their average.
 
-    python tests/benchmarks/proxy_reliability.py [FOLDER] [--model 250k] [--tokens 200000] …
+    python tests/benchmarks/proxy_reliability.py [FOLDER] [--model 250k] [--tokens 250000] …
 
 One seed changes the initialisation and which text of each domain is read; a mixture's effect has to show through both.
 """
@@ -55,9 +55,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Seed-to-seed correlation of proxies over random mixtures.")
     parser.add_argument("folder", nargs="?", help="collected corpora (default: collected into .olmixctl/)")
     parser.add_argument("--model", default="250k")
-    parser.add_argument("--tokens", type=int, default=200_000)
+    parser.add_argument("--tokens", type=int, default=250_000)
     parser.add_argument("--sequence-length", type=int, default=64)
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--mixtures", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

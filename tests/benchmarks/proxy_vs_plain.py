@@ -1,9 +1,9 @@
 """How much more compute a plain GPT with AdamW needs to reach the proxy's loss, in tokens and in CPU seconds.
 
-    python tests/benchmarks/proxy_vs_plain.py [FOLDER] [--model 250k] [--tokens 200000]
+    python tests/benchmarks/proxy_vs_plain.py [FOLDER] [--model 250k] [--tokens 250000]
 
 The plain one: LayerNorm with gains and biases, learned positions, GELU at four times the width, biases, tied
-embeddings, PyTorch's fused attention and fused AdamW, warm-up and cosine. It has the proxy's width and parameters, reads
+embeddings, PyTorch's fused attention and fused AdamW, warm-up and cosine. It has the proxy's width and size, reads
 the same batches in the same order, and its learning rate, batch size and precision are chosen for it first, each at the
 proxy's tokens.
 Then its tokens double, each time a run of its own with its own schedule, until its bits per byte pass the proxy's.
@@ -155,9 +155,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compute of a plain GPT to the proxy's loss.")
     parser.add_argument("folder", nargs="?", help="collected corpora (default: collected into .olmixctl/)")
     parser.add_argument("--model", default="250k")
-    parser.add_argument("--tokens", type=int, default=200_000)
+    parser.add_argument("--tokens", type=int, default=250_000)
     parser.add_argument("--sequence-length", type=int, default=64)
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=16)
     arguments = parser.parse_args()
     shards, evals = collect(folder_from(arguments.folder))
     config = RunConfig(

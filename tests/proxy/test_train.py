@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint_says_what_to_do(config, shards, evals, tmp_path):
 
 
 def test_an_exploding_run_is_an_outcome(monkeypatch, config, shards, evals, tmp_path):
-    wild = tuning.Tuning(matrix_rate=1e4, embedding_rate=1e4)
+    wild = tuning.Tuning(matrix_rate=1e4, embedding_rate=1e4, momentum=0.8)
     monkeypatch.setattr("olmixctl.proxy.train.tuning_for", lambda _: wild)
     result = train(config, shards, evals, dataclasses.replace(ONE, checkpoint_dir=tmp_path))
     assert result.status == "diverged"
