@@ -97,8 +97,13 @@ def wrapped(text: str, look: Look, *, indent: int = 2, hanging: int | None = Non
 
 
 def heading(title: str, look: Look, remark: str = "") -> str:
-    """The title of a section, with an optional remark beside it."""
-    return look.paint(title, "strong") + (look.paint(f"  {remark}", "faint") if remark else "")
+    """The title of a section, with an optional remark beside it, or below where the page is too narrow."""
+    shown = look.paint(title, "strong")
+    if not remark:
+        return shown
+    if len(title) + len(remark) + 2 > look.width:
+        return "\n".join([shown, *wrapped(remark, look, tone="faint")])
+    return f"{shown}  {look.paint(remark, 'faint')}"
 
 
 def bar(share: float, whole: float, width: int) -> str:

@@ -249,11 +249,7 @@ def _checks(plan: Document, look: Look) -> list[str]:
 def _steps(plan: Document, look: Look) -> list[str]:
     if not plan["steps"]:
         return []
-    reason = plan["reason"] if plan["base"]["digest"] else ""
-    if len(reason) < look.width - 8:
-        lines = [heading("Steps", look, reason)]
-    else:
-        lines = [heading("Steps", look), *wrapped(reason, look, tone="faint")]
+    lines = [heading("Steps", look, plan["reason"] if plan["base"]["digest"] else "")]
     return [*lines, *(f"  {i}. {step_in_words(step, plan)}" for i, step in enumerate(plan["steps"], 1))]
 
 

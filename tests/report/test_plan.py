@@ -59,8 +59,7 @@ Runs and cost
   114 runs saved against recomputing, 13.7× less compute
   device time p10 – p90: 4 min 30 s – 9 min 09 s, from 12 recorded runs
 
-Steps
-  2 unaffected domains keep their ratios as one virtual domain; 2 estimated
+Steps  2 unaffected domains keep their ratios as one virtual domain; 2 estimated
   1. train 9 proxy runs (1m, 25M tokens each)
   2. fit 12 runs and solve for 3 coordinates
   3. write the lock, serial 42
