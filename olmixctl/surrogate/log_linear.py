@@ -14,19 +14,26 @@ wins. The ridge path is followed from there, each value starting at its neighbou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from olmixctl.errors import IntegrityError
+from olmixctl.surrogate.effects import Problems, leave_one_out
 from olmixctl.surrogate.model import Array, Evidence, FitStatus
-from olmixctl.surrogate.newton import LOOSE, Problems, Refined, leave_one_out, refine
+from olmixctl.surrogate.newton import LOOSE, Refined, refine
 
 __all__ = ["RIDGES", "LogLinear", "LogLinearFit"]
 
 RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 _FIRST_RIDGE = 3
-# Starts for c as fractions of the lowest loss: from nearly 0 (a pure exponential) to nearly all of it.
-_STARTS = (0.02, 0.3, 0.6, 0.8, 0.9, 0.96, 0.99)
+# Starts for the curvature κ, in units of one over the metric's standard deviation: from straight to a sharp bend.
+_STARTS = (0.03, 0.1, 0.3, 0.6, 1.2, 2.5)
+_LEAST_SCALE = 1e-9
+_LEAST_SPREAD = 1e-2
+_PRIOR, _PRIOR_SHARE = 1e-5, 1e-1
+_MOST_CURVED = 1e3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,17 +94,21 @@ class LogLinear:
         """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.
 
         Never-sampled coordinates get the mean coefficient of the others; the status names them.
+
+        Raises:
+            IntegrityError: a metric whose mean is not positive: no c ≥ 0 describes it.
         """
+        _check_positive(evidence)
         sampled_C = (evidence.weights_RC > 0).any(axis=0)
-        weights_RC = evidence.weights_RC[:, sampled_C]
-        found, ridges_M = _fit(weights_RC, evidence.losses_RM, self.delta)
-        coefficients_MS = found.parameters_BP[:, 1:]
+        data = _Data.of(evidence.weights_RC[:, sampled_C], evidence.losses_RM)
+        found, ridges_M = _fit(data, self.delta)
+        offsets_M, coefficients_MS = data.law(found.parameters_BP)
         coefficients_MC = np.repeat(coefficients_MS.mean(axis=1)[:, None], len(evidence.coordinates), axis=1)
         coefficients_MC[:, sampled_C] = coefficients_MS
         return LogLinearFit(
             coordinates=evidence.coordinates,
             metrics=evidence.metrics,
-            offsets_M=found.parameters_BP[:, 0],
+            offsets_M=offsets_M,
             coefficients_MC=coefficients_MC,
             ridges_M=ridges_M,
             status=_status(evidence, found),
@@ -106,61 +117,105 @@ class LogLinear:
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """What a fit works on: sampled coordinates only, metrics in rows."""
+    """What a fit works on: sampled coordinates only; metrics in rows, centred and in units of their scale."""
 
     weights_RC: Array
     outer_RQ: Array
     losses_MR: Array
+    mean_M: Array
     scale_M: Array
+
+    @classmethod
+    def of(cls, weights_RC: Array, losses_RM: Array) -> _Data:
+        """Centre and scale; the mean is summed exactly, so that it is the same on every machine."""
+        runs = len(losses_RM)
+        mean_M = np.array([math.fsum(column) / runs for column in losses_RM.T])
+        around_MR = losses_RM.T - mean_M[:, None]
+        around_MR[np.ptp(losses_RM, axis=0) == 0] = 0.0
+        # A constant metric has no scale of its own: a billionth of its size stands for it.
+        scale_M = np.maximum(np.sqrt((around_MR**2).mean(axis=1)), _LEAST_SCALE * mean_M)
+        return cls(weights_RC, Problems.outer(weights_RC), around_MR / scale_M[:, None], mean_M, scale_M)
 
     def problems(self, ridges_B: Array, delta_B: Array, *, copies: int = 1) -> Problems:
         """One problem a metric, or `copies` of it side by side."""
-        losses_BR = np.repeat(self.losses_MR, copies, axis=0)
-        penalty_B = ridges_B * np.repeat(self.scale_M, copies) ** 2
-        return Problems(self.weights_RC, self.outer_RQ, losses_BR, penalty_B, delta_B)
+        lower_B = np.repeat(np.log(self.scale_M / self.mean_M), copies)
+        return Problems(
+            self.weights_RC,
+            self.outer_RQ,
+            np.repeat(self.losses_MR, copies, axis=0),
+            ridge_B=ridges_B,
+            prior_B=_PRIOR + _PRIOR_SHARE * ridges_B,
+            centre_B=lower_B + np.log(2.0),
+            lower_B=lower_B,
+            upper_B=lower_B + np.maximum(np.log(_MOST_CURVED) - lower_B, np.log(1e3)),
+            delta_B=delta_B,
+        )
+
+    def law(self, at_MP: Array) -> tuple[Array, Array]:
+        """The offsets c and coefficients A that these parameters stand for."""
+        lift_M = self.scale_M * np.exp(-at_MP[:, 0])
+        offsets_M = np.where(at_MP[:, 0] <= np.log(self.scale_M / self.mean_M), 0.0, self.mean_M - lift_M)
+        return np.maximum(offsets_M, 0.0), np.log(lift_M)[:, None] + np.exp(at_MP[:, :1]) * at_MP[:, 1:]
 
 
-def _fit(weights_RC: Array, losses_RM: Array, delta: float | None) -> tuple[Refined, Array]:
+def _check_positive(evidence: Evidence) -> None:
+    for metric, column in zip(evidence.metrics, evidence.losses_RM.T, strict=True):
+        mean = math.fsum(column) / len(column)
+        if not mean > 0.0:
+            raise IntegrityError(
+                f"metric {metric!r} is {mean:.6g} on average; the law c + exp(A·p), c ≥ 0, needs it positive",
+                remedy="measure a loss, such as bits per byte, or drop the metric from evals",
+            )
+
+
+def _fit(data: _Data, delta: float | None) -> tuple[Refined, Array]:
     """The optimum of each metric at its chosen ridge, and the ridges."""
-    losses_MR = np.ascontiguousarray(losses_RM.T)
-    metrics = len(losses_MR)
-    # A constant metric has no scale of its own: a billionth of its size stands for it.
-    scale_M = np.maximum(losses_MR.std(axis=1), 1e-9 * np.abs(losses_MR).mean(axis=1) + 1e-300)
-    data = _Data(weights_RC, Problems.outer(weights_RC), losses_MR, scale_M)
-    start_MP = _best_start(data)
-    delta_M = np.full(metrics, np.inf)
+    metrics = len(data.losses_MR)
+    plain_M, first_M = np.full(metrics, np.inf), np.full(metrics, RIDGES[_FIRST_RIDGE])
+    start_MP = _best(data, first_M, plain_M, _starts(data, first_M))
+    delta_M = plain_M
     if delta is not None:
-        residuals_MR = losses_MR - start_MP[:, :1] - np.exp(start_MP[:, 1:] @ weights_RC.T)
+        # To the last digit: the threshold is part of the objective, and a loose one would differ between machines.
+        problems = data.problems(first_M, plain_M)
+        start_MP = refine(problems, start_MP).parameters_BP
+        residuals_MR = data.losses_MR - problems.effects(start_MP)
         spread_M = 1.4826 * np.median(np.abs(residuals_MR), axis=1)
-        delta_M = delta * np.maximum(spread_M, 1e-6 * scale_M)
+        delta_M = delta * np.maximum(spread_M, _LEAST_SPREAD)
     ridges_M, near_MP = _ridge_path(data, delta_M, start_MP)
-    return refine(data.problems(ridges_M, delta_M), near_MP), ridges_M
+    starts_MSP = np.concatenate([near_MP[:, None], _starts(data, ridges_M)], axis=1)
+    best_MP = _best(data, ridges_M, delta_M, starts_MSP)
+    return refine(data.problems(ridges_M, delta_M), best_MP), ridges_M
 
 
-def _best_start(data: _Data) -> Array:
-    """The best least-squares optimum over all starts, per metric, at the middle ridge: M × P."""
-    metrics, count = len(data.losses_MR), len(_STARTS)
-    starts = np.stack([_log_space(data.weights_RC, data.losses_MR, f) for f in _STARTS], axis=1)
-    ridges_B = np.full(metrics * count, RIDGES[_FIRST_RIDGE])
-    problems = data.problems(ridges_B, np.full(metrics * count, np.inf), copies=count)
-    found = refine(problems, starts.reshape(metrics * count, -1), tolerance=LOOSE)
+def _best(data: _Data, ridges_M: Array, delta_M: Array, starts_MSP: Array) -> Array:
+    """The lowest optimum over all starts, per metric: M × P."""
+    metrics, count, _ = starts_MSP.shape
+    problems = data.problems(np.repeat(ridges_M, count), np.repeat(delta_M, count), copies=count)
+    found = refine(problems, starts_MSP.reshape(metrics * count, -1), tolerance=LOOSE)
     best_M = np.argmin(found.objective_B.reshape(metrics, count), axis=1)
     return np.asarray(found.parameters_BP.reshape(metrics, count, -1)[np.arange(metrics), best_M])
 
 
-def _log_space(weights_RC: Array, losses_MR: Array, fraction: float) -> Array:
-    """Weighted ridge regression of log(y − c) on p with c a fraction of the lowest loss; closed form."""
-    offsets_M = fraction * losses_MR.min(axis=1).clip(min=0.0)
-    above_MR = np.maximum(losses_MR - offsets_M[:, None], 1e-9)
-    logs_MR = np.log(above_MR)
-    mean_M = logs_MR.mean(axis=1)
-    # A residual of log(y − c) counts (y − c) times in y: regress with those weights.
+def _starts(data: _Data, ridges_M: Array) -> Array:
+    """Closed-form starts at every curvature of `_STARTS`: M × S × P."""
+    middle = data.problems(ridges_M, np.full(len(ridges_M), np.inf))
+    rows = [middle.centre_B] + [np.clip(np.log(k), middle.lower_B, middle.upper_B) for k in _STARTS]
+    return np.stack([_log_space(data, theta_M) for theta_M in rows], axis=1)
+
+
+def _log_space(data: _Data, theta_M: Array) -> Array:
+    """Weighted ridge regression of u = log(1 + κ z) / κ on p at a given κ; closed form."""
+    kappa_M1 = np.exp(theta_M)[:, None]
+    above_MR = np.maximum(1.0 + kappa_M1 * data.losses_MR, 0.05)
+    target_MR = np.log(above_MR) / kappa_M1
+    # A residual of u counts 1 + κ z times in z: regress with those weights.
     square_MR = above_MR**2 / (above_MR**2).mean(axis=1)[:, None]
-    gram_MCC = np.einsum("mr,rc,rd->mcd", square_MR, weights_RC, weights_RC, optimize=True)
-    ridge = 1e-3 * len(weights_RC) * np.eye(weights_RC.shape[1])
-    right_MC = (square_MR * (logs_MR - mean_M[:, None])) @ weights_RC
-    slopes_MC = np.linalg.solve(gram_MCC + ridge, right_MC[:, :, None])[:, :, 0]
-    return np.concatenate([offsets_M[:, None], slopes_MC + mean_M[:, None]], axis=1)
+    mean_M1 = (square_MR * target_MR).mean(axis=1, keepdims=True)
+    gram_MCC = np.einsum("mr,rc,rd->mcd", square_MR, data.weights_RC, data.weights_RC, optimize=True)
+    ridge = 1e-3 * len(data.weights_RC) * np.eye(data.weights_RC.shape[1])
+    right_MC = (square_MR * (target_MR - mean_M1)) @ data.weights_RC
+    effects_MC = np.linalg.solve(gram_MCC + ridge, right_MC[:, :, None])[:, :, 0]
+    return np.concatenate([theta_M[:, None], effects_MC + mean_M1], axis=1)
 
 
 def _ridge_path(data: _Data, delta_M: Array, start_MP: Array) -> tuple[Array, Array]:
@@ -174,7 +229,8 @@ def _ridge_path(data: _Data, delta_M: Array, start_MP: Array) -> tuple[Array, Ar
             problems = data.problems(np.full(metrics, RIDGES[k]), delta_M)
             at_MP = refine(problems, at_MP, tolerance=LOOSE).parameters_BP
             parameters_KMP[k], error_KM[k] = at_MP, leave_one_out(problems, at_MP)
-    pick_M = np.argmin(error_KM, axis=0)
+    # Where the errors are level (exact or constant data) rounding must not choose: the strongest ridge within a hair.
+    pick_M = np.argmax(error_KM <= error_KM.min(axis=0) * (1.0 + 1e-3) + 1e-8, axis=0)
     return np.array(RIDGES)[pick_M], parameters_KMP[pick_M, np.arange(metrics)]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from olmixctl.surrogate import Evidence, parameters_digest
-from olmixctl.surrogate.log_linear import RIDGES, LogLinear
-from olmixctl.surrogate.newton import LOOSE, Problems, leave_one_out, refine
+from olmixctl.surrogate.effects import Problems, leave_one_out
+from olmixctl.surrogate.log_linear import RIDGES, LogLinear, LogLinearFit, _Data
+from olmixctl.surrogate.newton import refine
 
 Array = NDArray[np.float64]
 
@@ -57,37 +60,67 @@ def test_outliers_hardly_move_the_robust_fit() -> None:
     assert errors[1.345] < errors[None] / 4
 
 
-def test_the_optimum_is_no_higher_than_many_random_starts_find() -> None:
-    from scipy.optimize import least_squares
+def problems_of(weights_RC: Array, losses_RM: Array, ridge: float, delta: float = np.inf) -> Problems:
+    return _Data.of(weights_RC, losses_RM).problems(*np.broadcast_arrays(np.full(losses_RM.shape[1], ridge), delta))
 
-    weights_RC, losses_RM, _, _, _ = truth(60, 4, 3, 0.1, seed=5)
+
+def final(fit: LogLinearFit, weights_RC: Array, losses_RM: Array) -> Array:
+    """The parameters that the fitted law stands for: θ and g in units of the scale."""
+    scale_M, mean_M = losses_RM.std(axis=0), losses_RM.mean(axis=0)
+    lift_M = mean_M - fit.offsets_M
+    effects_MC = (fit.coefficients_MC - np.log(lift_M)[:, None]) * (lift_M / scale_M)[:, None]
+    return np.concatenate([np.log(scale_M / lift_M)[:, None], effects_MC], axis=1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("runs", [5, 12, 60])
+def test_the_optimum_is_no_higher_than_many_random_starts_find(noise: float, runs: int) -> None:
+    from scipy.optimize import minimize
+
+    weights_RC, losses_RM, _, _, _ = truth(runs, 4, 3, noise, seed=5)
+    losses_RM = np.abs(losses_RM) + 0.05
     fit = LogLinear(None).fit(evidence_of(weights_RC, losses_RM))
+    ours_MP = final(fit, weights_RC, losses_RM)
     rng = np.random.default_rng(0)
     for m in range(3):
-        ridge = np.sqrt(2 * len(weights_RC) * fit.ridges_M[m]) * losses_RM[:, m].std()
+        problem = problems_of(weights_RC, losses_RM[:, m : m + 1], float(fit.ridges_M[m]))
 
-        def residuals(at: Array, y: Array = losses_RM[:, m], r: float = float(ridge)) -> Array:
-            return np.concatenate([at[0] + np.exp(weights_RC @ at[1:]) - y, r * (at[1:] - at[1:].mean())])
+        def value(at: Array, problem: Problems = problem) -> float:
+            return float(problem.objective(at[None])[0])
 
-        ours = (residuals(np.concatenate([fit.offsets_M[m : m + 1], fit.coefficients_MC[m]])) ** 2).sum()
-        lower, upper = np.r_[0.0, np.full(4, -20.0)], np.full(5, 20.0)
-        starts = [np.r_[rng.uniform(0, 1), rng.normal(0, 1, 4)] for _ in range(20)]
-        others = [2 * least_squares(residuals, start, bounds=(lower, upper)).cost for start in starts]
-        assert ours <= min(others) * (1 + 1e-9)
+        box = [(problem.lower_B[0], problem.upper_B[0]), *[(-50.0, 50.0)] * 4]
+        starts = [np.r_[rng.uniform(problem.lower_B[0], 2.0), rng.normal(0, 1.5, 4)] for _ in range(12)]
+        others = [minimize(value, start, method="L-BFGS-B", bounds=box).fun for start in starts]
+        assert value(ours_MP[m]) <= min(others) * (1 + 1e-9) + 1e-14
+
+
+@pytest.mark.parametrize("delta", [0.5, np.inf])
+@pytest.mark.parametrize("theta", [-9.0, -1.0, 0.7])
+def test_derivatives_match_differences(delta: float, theta: float) -> None:
+    """Straight (where the series count) and curved, inside the Huber threshold and outside."""
+    weights_RC, losses_RM, _, _, _ = truth(50, 4, 3, 0.2)
+    problems = problems_of(weights_RC, losses_RM, 1e-2, delta)
+    at_BP = np.random.default_rng(3).normal(0, 0.8, (3, 5))
+    at_BP[:, 0] = theta
+    exact = problems.derivatives(at_BP, np.ones(3, dtype=bool))
+    for j in range(5):
+        step = 1e-5 * np.eye(5)[j]
+        rise_B = (problems.objective(at_BP + step) - problems.objective(at_BP - step)) / 2e-5
+        assert np.allclose(rise_B, exact.gradient_BP[:, j], atol=1e-8)
+        above, below = (problems.derivatives(at_BP + s, np.ones(3, dtype=bool)).gradient_BP for s in (step, -step))
+        assert np.allclose((above - below) / 2e-5, exact.hessian_BPP[:, j], atol=1e-6)
 
 
 def test_the_gradient_vanishes_at_the_fit() -> None:
     """The result is an optimum to rounding error, which is what makes it the same on every machine."""
     weights_RC, losses_RM, _, _, _ = truth(50, 6, 5, 0.05)
-    evidence = evidence_of(weights_RC, losses_RM)
-    fit = LogLinear(None).fit(evidence)
-    start_BP = np.concatenate([fit.offsets_M[:, None], fit.coefficients_MC], axis=1)
-    penalty_B = fit.ridges_M * losses_RM.std(axis=0) ** 2
-    problems = Problems(weights_RC, Problems.outer(weights_RC), losses_RM.T, penalty_B, np.full(5, np.inf))
-    for j in range(start_BP.shape[1]):
-        step = 1e-5 * np.eye(start_BP.shape[1])[j]
-        slope_B = (problems.objective(start_BP + step) - problems.objective(start_BP - step)) / 2e-5
-        assert np.abs(slope_B[start_BP[:, 0] > 0]).max() < 1e-9
+    fit = LogLinear(None).fit(evidence_of(weights_RC, losses_RM))
+    at_MP = final(fit, weights_RC, losses_RM)
+    for m in range(5):
+        problem = problems_of(weights_RC, losses_RM[:, m : m + 1], float(fit.ridges_M[m]))
+        gradient_P = problem.derivatives(at_MP[m : m + 1], np.ones(1, dtype=bool)).gradient_BP[0]
+        held = fit.offsets_M[m] == 0.0
+        assert np.abs(gradient_P[int(held) :]).max() < 1e-12
 
 
 def test_order_of_runs_metrics_and_coordinates_means_nothing() -> None:
@@ -188,19 +221,23 @@ def test_the_offset_stops_at_zero() -> None:
 
 def test_leave_one_out_matches_refits() -> None:
     weights_RC, losses_RM, _, _, _ = truth(40, 5, 1, 0.05)
-    outer_RQ, ridge = Problems.outer(weights_RC), 1e-3
-
-    def problem(keep: Array) -> Problems:
-        count = np.array([len(keep) / 40.0])
-        return Problems(weights_RC[keep], outer_RQ[keep], losses_RM[keep].T, ridge / count, np.array([np.inf]))
-
-    every = np.arange(40)
-    whole = refine(problem(every), np.r_[0.3, np.zeros(5)][None], tolerance=LOOSE).parameters_BP
+    whole = problems_of(weights_RC, losses_RM, 1e-3)
+    at_BP = refine(whole, np.zeros((1, 6))).parameters_BP
     errors = []
     for r in range(40):
-        at = refine(problem(np.delete(every, r)), whole).parameters_BP[0]
-        errors.append(0.5 * (losses_RM[r, 0] - at[0] - np.exp(weights_RC[r] @ at[1:])) ** 2)
-    assert leave_one_out(problem(every), whole)[0] == pytest.approx(np.mean(errors), rel=0.05)
+        keep = np.delete(np.arange(40), r)
+        share = np.array([40.0 / 39.0])
+        part = replace(
+            whole,
+            weights_RC=weights_RC[keep],
+            outer_RQ=whole.outer_RQ[keep],
+            losses_BR=whole.losses_BR[:, keep],
+            ridge_B=whole.ridge_B * share,
+            prior_B=whole.prior_B * share,
+        )
+        again_BP = refine(part, at_BP).parameters_BP
+        errors.append(0.5 * (whole.losses_BR[0, r] - whole.effects(again_BP)[0, r]) ** 2)
+    assert leave_one_out(whole, at_BP)[0] == pytest.approx(np.mean(errors), rel=0.05)
 
 
 def test_noise_brings_a_stronger_ridge() -> None:
