@@ -137,7 +137,7 @@ def _domain_changes(
                 after=observed.states[domain_id].tokens,
             )
         else:
-            yield from _revision(observed, lock, domain_id)
+            yield from _revision(observed, lock, domain_id, declared)
 
 
 def _declared(observed: Observed) -> dict[str, tuple[Category, str]]:
@@ -154,14 +154,17 @@ def _declared(observed: Observed) -> dict[str, tuple[Category, str]]:
     return table
 
 
-def _revision(observed: Observed, lock: Lock, domain_id: str) -> Iterator[Change]:
+def _revision(
+    observed: Observed, lock: Lock, domain_id: str, declared: Mapping[str, tuple[Category, str]]
+) -> Iterator[Change]:
     now, was = observed.states[domain_id], lock.domains[domain_id]
     if now.content != was.content:
+        category, reason = declared.get(domain_id, ("revised", "its documents changed"))
         yield Change(
-            category="revised",
+            category=category,
             subject=domain_id,
             action="re-estimate",
-            reason="its documents changed",
+            reason=reason,
             before=was.tokens,
             after=now.tokens,
         )
