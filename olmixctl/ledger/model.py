@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from olmixctl.errors import IntegrityError
@@ -52,7 +53,7 @@ def parts_of(coordinates: Coordinates, point: GridMixture, contents: Mapping[str
     return tuple(sorted(parts, key=lambda part: (part.members, part.weight)))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunInputs:
     """Everything that decides what a run measures. What is not here is provenance.
 
@@ -111,7 +112,8 @@ class RunInputs:
             trainer=str(value["trainer"]),
         )
 
-    @property
+    # Digests are asked for again and again while a plan is made; both classes are without slots to keep them.
+    @cached_property
     def key(self) -> str:
         """`r1:` + digest."""
         return digest(self.as_json(), prefix=KEY_VERSION)
@@ -132,7 +134,7 @@ class RunInputs:
         return weights
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """A finished run.
 
@@ -174,7 +176,7 @@ class RunRecord:
             "provenance": dict(self.provenance),
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the whole record; the lock's evidence root is made of these."""
         return "sha256:" + sha256_hex(canonical_json(self.body()))
