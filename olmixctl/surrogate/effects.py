@@ -185,21 +185,27 @@ class Problems:
 
 
 def leave_one_out(problems: Problems, at_BP: Array) -> Array:
-    """Mean loss (half squares, Huber where robust) of each run predicted without it, linearised at the optimum: B.
+    """Mean loss (half squares, Huber where robust) of each mixture's runs predicted without them, linearised: B.
 
-    The residual without run r is about e_r / (1 − h_r), with h the leverage in the penalised Gauss–Newton system;
-    exact for a linear law (PRESS).
+    The residuals of k runs of one mixture without these runs are about e + h Σe / (1 − k h), with h the leverage in the
+    penalised Gauss–Newton system at the optimum; exact for a linear law (PRESS). Runs of one mixture leave together:
+    one of them would know the others' answer, and the weakest ridge would always win.
     """
     residual_BR = problems.losses_BR - problems.effects(at_BP)
     runs = len(problems.weights_RC)
+    _, group_R, count_G = np.unique(problems.weights_RC, axis=0, return_inverse=True, return_counts=True)
+    group_R = group_R.reshape(-1)
     errors_B = np.empty(len(at_BP))
     for b, at_P in enumerate(at_BP):
         jacobian_RP = problems.jacobian(at_P)
         hessian_PP = jacobian_RP.T @ jacobian_RP / runs + problems.penalty(b, at_P[0])
         hessian_PP += 1e-13 * np.trace(hessian_PP) * np.eye(len(at_P))
         solved_PR = np.linalg.solve(hessian_PP, jacobian_RP.T)
-        leverage_R = np.clip(np.einsum("rp,pr->r", jacobian_RP, solved_PR) / runs, 0.0, 1.0 - 1e-6)
-        errors_B[b] = _huber(residual_BR[b] / (1.0 - leverage_R), problems.delta_B[b]).mean()
+        leverage_R = np.maximum(np.einsum("rp,pr->r", jacobian_RP, solved_PR) / runs, 0.0)
+        rest_R = np.maximum(1.0 - count_G[group_R] * leverage_R, 1e-6)
+        together_R = np.bincount(group_R, weights=residual_BR[b])[group_R]
+        left_R = residual_BR[b] + np.minimum(leverage_R, 1.0) * together_R / rest_R
+        errors_B[b] = _huber(left_R, problems.delta_B[b]).mean()
     return errors_B
 
 

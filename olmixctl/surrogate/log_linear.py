@@ -3,13 +3,19 @@
 Source: Chen et al. 2026 (arXiv 2602.12237), after Data Mixing Laws (arXiv 2403.16952). On the simplex no intercept is
 needed inside the exponent: A_j is log(f − c) when everything is domain j.
 
-Objective per metric: mean Huber loss of the residuals + ridge · scale² · Σ_j (A_j − Ā)². The ridge pulls domains
-towards each other, not towards zero, so with no evidence the law predicts the mean. It is chosen per metric from
-`RIDGES` by leave-one-out error: linearised at the optimum (PRESS), hence deterministic and without refits.
+The fit works in effect coordinates (`effects`): the mean loss, effects g in units of the loss and one curvature κ, in
+which c = ȳ − 1/κ and A_j = log(1/κ) + κ g_j. In (c, A), data that are nearly level or nearly straight leave a valley
+along which no method settles; here weak priors say what the runs do not, so that every finite evidence has one answer.
 
-The global optimum: for each c on a grid the law is linear in log space and has a closed-form start; all starts of all
-metrics are then refined together by damped Newton with analytic derivatives (`newton`), and the lowest objective
-wins. The ridge path is followed from there, each value starting at its neighbour's optimum.
+Objective per metric, in units of its variance: mean Huber loss of the residuals + ridge · (Σ_j (g_j − ḡ)² + κ²)
++ prior · ((log κ − log κ0)² + the effect of the mean mixture, squared, / 100), with κ0 where c is half the mean loss.
+The ridge pulls domains towards each other, not towards zero, and the law towards a straight line: with no evidence it
+predicts the mean. It is chosen per metric from `RIDGES` by leave-one-out error, linearised at the optimum (PRESS), so
+it needs no refits and no random folds.
+
+The global optimum: for each κ on a grid the law is linear in log space and has a closed-form start; all starts of all
+metrics are refined together by damped Newton with analytic derivatives (`newton`), and the lowest objective wins. The
+ridge path is followed from there, and the starts are tried again at the ridge it ends with.
 """
 
 from __future__ import annotations
@@ -27,12 +33,18 @@ from olmixctl.surrogate.newton import LOOSE, Refined, refine
 __all__ = ["RIDGES", "LogLinear", "LogLinearFit"]
 
 RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
-_FIRST_RIDGE = 3
+_FIRST_RIDGE = 2
 # Starts for the curvature κ, in units of one over the metric's standard deviation: from straight to a sharp bend.
 _STARTS = (0.03, 0.1, 0.3, 0.6, 1.2, 2.5)
+# A constant metric has no scale of its own: a billionth of its size stands for it.
 _LEAST_SCALE = 1e-9
+# The Huber threshold's spread, as a share of the metric's standard deviation, is at least this: below it every residual
+# of nearly exact data would be an outlier, and the priors would outweigh the runs.
 _LEAST_SPREAD = 1e-2
+# The prior's weight: a floor, at which 1e-13 of relative noise in the losses moves κ by less than 1e-8, and a share of
+# the ridge, since noisy runs say little about curvature (without it 18 runs bend the law until it explodes elsewhere).
 _PRIOR, _PRIOR_SHARE = 1e-5, 1e-1
+# κ is at most this over the standard deviation: c is then within a thousandth of one of the mean loss.
 _MOST_CURVED = 1e3
 
 
@@ -132,7 +144,6 @@ class _Data:
         mean_M = np.array([math.fsum(column) / runs for column in losses_RM.T])
         around_MR = losses_RM.T - mean_M[:, None]
         around_MR[np.ptp(losses_RM, axis=0) == 0] = 0.0
-        # A constant metric has no scale of its own: a billionth of its size stands for it.
         scale_M = np.maximum(np.sqrt((around_MR**2).mean(axis=1)), _LEAST_SCALE * mean_M)
         return cls(weights_RC, Problems.outer(weights_RC), around_MR / scale_M[:, None], mean_M, scale_M)
 
@@ -147,7 +158,7 @@ class _Data:
             prior_B=_PRIOR + _PRIOR_SHARE * ridges_B,
             centre_B=lower_B + np.log(2.0),
             lower_B=lower_B,
-            upper_B=lower_B + np.maximum(np.log(_MOST_CURVED) - lower_B, np.log(1e3)),
+            upper_B=np.maximum(np.log(_MOST_CURVED), lower_B + 1.0),
             delta_B=delta_B,
         )
 
