@@ -6,7 +6,8 @@ The plain one: LayerNorm with gains and biases, learned positions, GELU at four 
 embeddings, PyTorch's fused attention and fused AdamW, warm-up and cosine. It has the proxy's width and size, reads
 the same batches in the same order, and its learning rate, batch size and precision are chosen for it first, each at the
 proxy's tokens.
-Then its tokens double, each time a run of its own with its own schedule, until its bits per byte pass the proxy's.
+Then its tokens double, each time runs of their own with their own schedule and a choice of rates, until its bits per
+byte pass the proxy's. Only the run with the better rate is counted.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def mean_score(model: PlainGPT, config: RunConfig, evals: Sequence[EvalTokens]) 
     for held_out in evals:
         scored = load_scored(held_out, length=config.sequence_length, end_of_text=config.end_of_text)
         scores.append(bits_per_byte(model, scored, rows=8, device=torch.device("cpu")))  # type: ignore[arg-type]
-    return sum(scores) / len(scores)
+    return sum(scores) / max(1, len(scores))
 
 
 def train_proxy(
@@ -133,21 +134,47 @@ def train_proxy(
 
 
 def choose(config: RunConfig, shards: Mapping[str, TokenShard], evals: Sequence[EvalTokens]) -> tuple[Settings, int]:
-    """The plain model's best rate and batch size, then its faster precision."""
-    tried = {}
-    for rate in (1e-3, 3e-3, 1e-2):
-        tried[rate, config.batch_size] = train_plain(config, shards, evals, Settings(rate, bf16=True))
-    rate = min(tried, key=lambda one: tried[one][0])[0]
-    for size in (config.batch_size // 2, config.batch_size * 2):
-        other = dataclasses.replace(config, batch_size=size)
-        tried[rate, size] = train_plain(other, shards, evals, Settings(rate, bf16=True))
-    for (one, size), (score, seconds) in tried.items():
-        print(f"  plain, rate {one:g}, batch {size}: {score:.3f} bits per byte in {seconds:.1f} CPU s", flush=True)
-    rate, size = min(tried, key=lambda one: tried[one][0])
-    single = dataclasses.replace(config, batch_size=size)
-    _, seconds = train_plain(single, shards, evals, Settings(rate, bf16=False))
-    print(f"  plain in float32: {seconds:.1f} CPU s")
-    return Settings(rate, bf16=tried[rate, size][1] <= seconds), size
+    """The plain model's best rate and batch size at equal CPU seconds, and its faster precision.
+
+    Small batches learn more a token and take longer a token; each size gets the tokens that its time allows.
+    """
+    tried: dict[tuple[float, int], tuple[float, float]] = {}
+    pace = {size: seconds_a_token(config, shards, size) for size in (2, 4, 8)}
+
+    def score(rate: float, size: int) -> float:
+        if (rate, size) not in tried:
+            allowed = round(config.tokens * pace[8] / pace[size])
+            one = dataclasses.replace(config, batch_size=size, tokens=allowed)
+            tried[rate, size] = train_plain(one, shards, evals, Settings(rate, bf16=True))
+            found, seconds = tried[rate, size]
+            print(f"  plain, rate {rate:g}, batch {size}: {found:.3f} bits per byte in {seconds:.1f} CPU s", flush=True)
+        return tried[rate, size][0]
+
+    rate = 1e-3
+    size = min(pace, key=lambda one: score(rate, one))
+    for factor in (0.5, 2.0):
+        while score(rate * factor, size) < score(rate, size):
+            rate *= factor
+    single = seconds_a_token(config, shards, size, bf16=False)
+    print(f"  plain in float32: {single / pace[size]:.2f} x the time")
+    return Settings(rate, bf16=pace[size] <= single), size
+
+
+def seconds_a_token(config: RunConfig, shards: Mapping[str, TokenShard], size: int, *, bf16: bool = True) -> float:
+    """CPU seconds a token of the plain model at a batch size, over sixty steps."""
+    short = dataclasses.replace(config, batch_size=size, tokens=60 * size * config.sequence_length)
+    return train_plain(short, shards, [], Settings(1e-3, bf16=bf16))[1] / short.tokens
+
+
+def longer(
+    config: RunConfig, shards: Mapping[str, TokenShard], evals: Sequence[EvalTokens], settings: Settings
+) -> tuple[float, float, Settings]:
+    """The better of the last rate and its double: a longer run may bear a higher one, or a lower one no longer."""
+    faster = dataclasses.replace(settings, rate=2 * settings.rate)
+    ends = [(*train_plain(config, shards, evals, one), one) for one in (settings, faster)]
+    for score, seconds, one in ends:
+        print(f"plain with {config.tokens:,} tokens, rate {one.rate:g}: {score:.3f} in {seconds:.1f} CPU s", flush=True)
+    return min(ends, key=lambda end: end[0])
 
 
 def main() -> None:
@@ -177,9 +204,8 @@ def main() -> None:
     settings, size = choose(config, shards, evals)
     plain = dataclasses.replace(config, batch_size=size)
     previous: tuple[float, float, int] | None = None
-    for tokens in (config.tokens * 2**doubling for doubling in range(6)):
-        score, seconds = train_plain(dataclasses.replace(plain, tokens=tokens), shards, evals, settings)
-        print(f"plain with {tokens:,} tokens: {score:.3f} bits per byte in {seconds:.1f} CPU s", flush=True)
+    for tokens in (config.tokens * 2**doubling for doubling in range(1, 7)):
+        score, seconds, settings = longer(dataclasses.replace(plain, tokens=tokens), shards, evals, settings)
         if score <= goal:
             break
         previous = (score, seconds, tokens)

@@ -92,7 +92,7 @@ def by_bytes(model, fields) -> float:
     return float(model(tokens[:, :-1], tokens[:, 1:])) / math.log(2)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 @given(st.integers(1, 9))
 def test_windows_at_a_time_do_not_matter(rows):
     # Built here: Hypothesis does not reset function fixtures.
