@@ -1,6 +1,6 @@
 """Light commands: `--help`, and `plan` with nothing to do on 64 domains. Wall seconds of whole processes, best of five.
 
-python tests/benchmarks/bench_commands.py
+python tests/benchmarks/commands.py
 """
 
 from __future__ import annotations

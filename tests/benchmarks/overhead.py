@@ -1,6 +1,6 @@
 """Orchestration overhead of `apply`: what of the slots' time is not training or evaluation, at ten-second runs.
 
-    python tests/benchmarks/bench_overhead.py [FOLDER of a demo, with corpora/]
+    python tests/benchmarks/overhead.py [FOLDER of a demo, with corpora/]
 
 Twenty runs on all cores, one thread each. Overhead is everything else: starting workers, importing torch, building
 token shards, recording, fitting, solving and writing the lock.
