@@ -31,7 +31,7 @@ domains:
 evals:
   - {{name: python, heldout: python, fraction: 0.1, max_tokens: 20000}}
   - {{name: headers, heldout: headers, fraction: 0.1, max_tokens: 20000}}
-proxy: {{model: 250k, tokens: {tokens}, sequence_length: 128, batch_size: 16}}
+proxy: {{model: 250k, tokens: {tokens}, sequence_length: 64, batch_size: 8}}
 swarm: {{runs_per_coordinate: 4}}
 """
 
