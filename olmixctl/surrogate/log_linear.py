@@ -42,7 +42,7 @@ _LEAST_SCALE = 1e-9
 # of nearly exact data would be an outlier, and the priors would outweigh the runs.
 _LEAST_SPREAD = 1e-2
 # The prior's weight: a floor, at which 1e-13 of relative noise in the losses moves κ by less than 1e-8, and a share of
-# the ridge, since noisy runs say little about curvature (without it 18 runs bend the law until it explodes elsewhere).
+# the ridge, since noisy runs say little about curvature.
 _PRIOR, _PRIOR_SHARE = 1e-5, 1e-1
 # κ is at most this over the standard deviation: c is then within a thousandth of one of the mean loss.
 _MOST_CURVED = 1e3
@@ -208,10 +208,14 @@ def _best(data: _Data, ridges_M: Array, delta_M: Array, starts_MSP: Array) -> Ar
 
 
 def _starts(data: _Data, ridges_M: Array) -> Array:
-    """Closed-form starts at every curvature of `_STARTS`: M × S × P."""
+    """Closed-form starts at every curvature of `_STARTS`, and one of no effects: M × S × P."""
     middle = data.problems(ridges_M, np.full(len(ridges_M), np.inf))
     rows = [middle.centre_B] + [np.clip(np.log(k), middle.lower_B, middle.upper_B) for k in _STARTS]
-    return np.stack([_log_space(data, theta_M) for theta_M in rows], axis=1)
+    starts = [_log_space(data, theta_M) for theta_M in rows]
+    # Where Huber discounts a run that least squares follows, the way down starts from none of those.
+    level_MP = np.zeros_like(starts[0])
+    level_MP[:, 0] = np.clip(np.log(0.3), middle.lower_B, middle.upper_B)
+    return np.stack([*starts, level_MP], axis=1)
 
 
 def _log_space(data: _Data, theta_M: Array) -> Array:
