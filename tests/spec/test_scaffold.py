@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from olmixctl.errors import OlmixctlError, UsageError
 from olmixctl.spec.fmt import format_mix
 from olmixctl.spec.load import parse_mix
+from olmixctl.spec.model import ProxySpec
 from olmixctl.spec.scaffold import scaffold_mix, scan_folder
 
 
@@ -32,12 +33,7 @@ def test_without_corpora_it_loads_and_is_canonical():
     assert format_mix(text) == text
     assert (spec.name, spec.domain_ids, spec.target.tokens) == ("first", ("code", "web"), 10**9)
     assert [(e.name, e.heldout, e.fraction) for e in spec.evals] == [("code", ("code",), 0.05), ("web", ("web",), 0.05)]
-    assert (spec.proxy.model, spec.proxy.tokens, spec.proxy.sequence_length, spec.proxy.batch_size) == (
-        "250k",
-        400_000,
-        128,
-        16,
-    )
+    assert spec.proxy == ProxySpec(model="250k", tokens=250_000, sequence_length=64, batch_size=8)
     assert text.startswith("# yaml-language-server: $schema=")
 
 
