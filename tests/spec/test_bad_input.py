@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from olmixctl.errors import InfeasibleError, OlmixctlError, SpecError
 from olmixctl.spec.fmt import format_mix
+from olmixctl.spec.load import parse_mix
 
 # (what is replaced, by what, line:column, field, in the message, in the remedy)
 CASES = {
@@ -364,3 +366,20 @@ def test_no_damage_is_more_than_an_error_with_a_place(load, full, data):
             continue
         assert 1 <= place.line <= text.count("\n") + 1
         assert place.column >= 1
+
+
+@pytest.mark.parametrize(
+    ("section", "found"),
+    [("swarm: {runs_per_coordinate: 1000000}", "at most 100"), ("swarm: {runs_per_coordinate: 0}", "at most 100")],
+)
+def test_a_swarm_nobody_could_train_is_refused(section, found):
+    text = f"""version: 1
+name: m
+target: {{tokens: 1M}}
+domains: {{a: {{paths: [a/*.txt]}}, b: {{paths: [b/*.txt]}}}}
+evals: [{{name: a, heldout: a, fraction: 0.1}}]
+proxy: {{model: 250k, tokens: 20000}}
+{section}
+"""
+    with pytest.raises(SpecError, match=found):
+        parse_mix(text, Path("mixes/m.yaml"))
