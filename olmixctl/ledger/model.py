@@ -178,8 +178,17 @@ class RunRecord:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the whole record; the lock's evidence root is made of these."""
+        """SHA-256 over the whole record, provenance included: what the run file carries."""
         return "sha256:" + sha256_hex(canonical_json(self.body()))
+
+    @cached_property
+    def finding(self) -> str:
+        """SHA-256 over what was trained and measured, without provenance: the lock's evidence root is made of these.
+
+        The same runs on another day, in other seconds, are the same evidence and give the same lock.
+        """
+        measured = {"key": self.key, "status": self.status, "metrics": self.metrics_by_eval()}
+        return "sha256:" + sha256_hex(canonical_json(measured))
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> RunRecord:

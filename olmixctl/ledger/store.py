@@ -110,7 +110,7 @@ def read_run(path: Path) -> RunRecord:
 
 
 def evidence_root(records: dict[str, RunRecord], keys: tuple[str, ...]) -> str:
-    """One digest over the runs behind a lock: keys with their records' digests, sorted.
+    """One digest over the runs behind a lock: keys with their findings, sorted.
 
     Raises:
         IntegrityError: a run is missing.
@@ -122,5 +122,5 @@ def evidence_root(records: dict[str, RunRecord], keys: tuple[str, ...]) -> str:
             f"run {missing[0]}{more} behind the lock is not in the ledger",
             remedy="restore mixes/NAME.runs/ from Git; evidence is committed beside the lock",
         )
-    lines = "".join(f"{key} {records[key].digest}\n" for key in sorted(keys))
+    lines = "".join(f"{key} {records[key].finding}\n" for key in sorted(keys))
     return "sha256:" + sha256_hex(lines)

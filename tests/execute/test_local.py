@@ -116,6 +116,7 @@ def test_ctrl_c_loses_nothing_and_the_next_apply_writes_the_same_bytes(tmp_path)
     assert (broken / "mixes/base.lock.yaml").exists()
     metrics = [{p.name: json.loads(p.read_text())["metrics"] for p in runs(root)} for root in (whole, broken)]
     assert metrics[0] == metrics[1]
+    assert (broken / "mixes/base.lock.yaml").read_bytes() == (whole / "mixes/base.lock.yaml").read_bytes()
 
 
 def test_a_killed_worker_is_an_incomplete_apply_with_everything_recorded(tmp_path):
