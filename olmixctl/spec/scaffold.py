@@ -34,7 +34,7 @@ HELDOUT_FRACTION = 0.05
 PROXY_MODEL = "250k"
 PROXY_TOKENS = 250_000
 PROXY_SEQUENCE_LENGTH = 64
-PROXY_BATCH_SIZE = 8
+PROXY_BATCH_SIZE = 16
 
 _EXAMPLE: Corpora = {"web": ["corpora/web/**/*.txt"], "code": ["corpora/code/**/*.txt"]}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from olmixctl.execute.events import TrainingStarted
 from olmixctl.workspace import Workspace
 
-TOKENS = 400_000
+TOKENS = 280_000
 MIX = """
 version: 1
 name: overhead
@@ -29,9 +29,9 @@ domains:
   stubs: {{paths: [corpora/stubs/*.jsonl]}}
   tests: {{paths: [corpora/tests/*.jsonl]}}
 evals:
-  - {{name: python, heldout: python, fraction: 0.1, max_tokens: 20000}}
-  - {{name: headers, heldout: headers, fraction: 0.1, max_tokens: 20000}}
-proxy: {{model: 250k, tokens: {tokens}, sequence_length: 64, batch_size: 8}}
+  - {{name: python, heldout: python, fraction: 0.1, max_tokens: 15000}}
+  - {{name: headers, heldout: headers, fraction: 0.1, max_tokens: 15000}}
+proxy: {{model: 250k, tokens: {tokens}, sequence_length: 64, batch_size: 16}}
 swarm: {{runs_per_coordinate: 4}}
 """
 

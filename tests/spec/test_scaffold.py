@@ -33,7 +33,7 @@ def test_without_corpora_it_loads_and_is_canonical():
     assert format_mix(text) == text
     assert (spec.name, spec.domain_ids, spec.target.tokens) == ("first", ("code", "web"), 10**9)
     assert [(e.name, e.heldout, e.fraction) for e in spec.evals] == [("code", ("code",), 0.05), ("web", ("web",), 0.05)]
-    assert spec.proxy == ProxySpec(model="250k", tokens=250_000, sequence_length=64, batch_size=8)
+    assert spec.proxy == ProxySpec(model="250k", tokens=250_000, sequence_length=64, batch_size=16)
     assert text.startswith("# yaml-language-server: $schema=")
 
 
