@@ -13,7 +13,7 @@ from olmixctl.cli.boundary import bounded
 __all__ = ["app"]
 
 _EXITS = """
-Exit codes: 0 done, 1 error, 2 changes present (only where asked for), 3 blocked, 4 stale, 5 leased,
+Exit codes: 0 done, 1 error, 2 changes present (only where asked for), 3 blocked, 4 stale, 5 reserved,
 6 incomplete and resumable, 7 infeasible, 8 integrity, 64 usage, 70 a defect.
 """
 

@@ -31,13 +31,15 @@ def export(
     """
     from olmixctl.atomic import write_atomically
     from olmixctl.cli.console import open_console
+    from olmixctl.cli.outputs import output_path
     from olmixctl.cli.sizes import size_of
     from olmixctl.workspace import Workspace
 
     console = open_console(as_json=as_json, no_color=no_color)
+    target = output_path("--out", out, mix)
     text, remarks = Workspace.open(mix).export(form, tokens=size_of("--tokens", tokens), check=check)
-    if out is not None:
-        write_atomically(out, text)
+    if target is not None:
+        write_atomically(target, text)
     said = text if out is None else f"wrote {out}"
     console.answer(said, {"format": form, "out": out and str(out), "text": text, "remarks": list(remarks)})
     for remark in remarks:

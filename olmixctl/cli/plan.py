@@ -44,18 +44,21 @@ def plan(
     """
     from olmixctl.cli.console import open_console
     from olmixctl.cli.files import write_json, write_section
+    from olmixctl.cli.outputs import output_path
     from olmixctl.cli.planning import make_plan
     from olmixctl.plan.build import PlanOptions
     from olmixctl.report.markdown import plan_markdown
 
     console = open_console(as_json=as_json, no_color=no_color)
+    json_files = [output_path("--out", out, mix), output_path("--json-into", json_into, mix)]
+    markdown = output_path("--md-into", md_into, mix)
     options = PlanOptions(reuse=reuse, max_runs=max_runs, allow_remove=frozenset(allow_remove or ()))
     made = make_plan(mix, options, baseline=baseline)
     console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
-    for path in filter(None, (out, json_into)):
+    for path in filter(None, json_files):
         write_json(path, made.document)
-    if md_into is not None:
-        write_section(md_into, f"plan {made.document['name']}", plan_markdown(made.document))
+    if markdown is not None:
+        write_section(markdown, f"plan {made.document['name']}", plan_markdown(made.document))
     if made.plan.blocked:
         return _BLOCKED
     return 2 if detailed_exitcode and made.plan.has_changes else 0
