@@ -17,6 +17,7 @@ from olmixctl.spec.semantic import full_digest, semantic_inputs
 
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
+    from olmixctl.corpus.inputs import DeclarationError
     from olmixctl.corpus.model import DomainState
     from olmixctl.export.model import ExportMix
     from olmixctl.methods.certify import VerifyCheck
@@ -31,18 +32,22 @@ def observe(loaded: LoadedMix, context: CorpusContext, trainer: str) -> Observed
     """The mix file and its data as they are now.
 
     Raises:
-        CorpusError: the data is wrong or cannot be read, or two domains hold the same documents.
+        CorpusError: the data is wrong or cannot be read, or two domains hold the same documents; with its place in
+            the mix file where the data is not what that file declares.
     """
-    from olmixctl.corpus import measure_domains, measure_evals
+    from olmixctl.corpus import DeclarationError, measure_domains, measure_evals
 
     spec = loaded.spec
-    states = measure_domains(spec.domains, context)
-    _refuse_twins(loaded, states)
-    evals = measure_evals(spec.evals, states, context)
+    try:
+        states = measure_domains(spec.domains, context)
+        _refuse_twins(loaded, states)
+        evals = measure_evals(spec.evals, states, context)
+    except DeclarationError as error:
+        raise _placed(error, loaded) from error
     inputs = semantic_inputs(spec) | {"tokenizer": context.tokenizer.digest}
     return Observed(
         spec=spec,
-        inputs=inputs,
+        inputs=inputs | {"trainer": trainer},
         semantic=digest(inputs, prefix="sha256"),
         full=full_digest(spec),
         states=states,
@@ -75,7 +80,7 @@ def observed_as_locked(spec: MixSpec, lock: Lock, trainer: str) -> Observed:
     }
     return Observed(
         spec=spec,
-        inputs=inputs,
+        inputs=inputs | {"trainer": trainer},
         semantic=digest(inputs, prefix="sha256"),
         full=full_digest(spec),
         states=states,
@@ -186,6 +191,12 @@ def export_mix(lock: Lock, spec: MixSpec, states: Mapping[str, DomainState], tok
         target_tokens=tokens or spec.target.tokens,
         max_repetition=spec.target.max_repetition,
     )
+
+
+def _placed(error: DeclarationError, loaded: LoadedMix) -> CorpusError:
+    """The error with its place in the mix file; a data file it is about comes before the message."""
+    file = f"{error.place}: " if error.place else ""
+    return CorpusError(f"{file}{error.message}", place=loaded.place(error.address), remedy=error.remedy)
 
 
 def _refuse_twins(loaded: LoadedMix, states: Mapping[str, DomainState]) -> None:

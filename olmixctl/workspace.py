@@ -32,7 +32,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
-from olmixctl.plan.model import Observed, Plan, PlannedRun
+from olmixctl.plan.model import Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.plan.steps import FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
 from olmixctl.present import data_checks, export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
@@ -142,9 +142,7 @@ class Workspace:
         observed = self._observe(on_progress)
         lock = baseline or self.lock()
         plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions())
-        if plan.has_changes:
-            self._check_feasible(plan)
-        return plan
+        return self._check_feasible(plan) if plan.has_changes else plan
 
     def apply(
         self,
@@ -262,7 +260,9 @@ class Workspace:
         text = exporter.render(mix)
         if check:
             exporter.check(text, mix)
-        return text, exporter.remarks(mix)
+        rehearsal = is_rehearsal(str(lock.inputs.get("trainer", "")))
+        warning = ("a rehearsal: these weights come from a response surface, nothing was measured",)
+        return text, (*(warning if rehearsal else ()), *exporter.remarks(mix))
 
     # What the present is.
 
@@ -278,13 +278,16 @@ class Workspace:
     def _trainer(self) -> str:
         return self._executor({}).trainer
 
-    def _check_feasible(self, plan: Plan) -> None:
-        from olmixctl.methods.problem import check_enough_data, mix_problem
-        from olmixctl.solve.feasible import check_feasible
+    def _check_feasible(self, plan: Plan) -> Plan:
+        """`plan`, with a warning where kept ratios do not stand under the bounds.
 
-        check_enough_data(plan.observed, self.loaded.place("target.tokens"))
-        if plan.kind != "rescale":
-            check_feasible(mix_problem(plan.observed, plan.coordinates))
+        Raises:
+            InfeasibleError: no mix does.
+        """
+        from olmixctl.methods.feasible import check_bounds, warn_of_moved_ratios
+
+        check_bounds(plan, self.loaded.place)
+        return warn_of_moved_ratios(plan) if plan.kind == "rescale" else plan
 
     # The steps.
 

@@ -114,13 +114,15 @@ class _Collector:
     def __init__(self, total: int, record: Record, on_event: OnEvent) -> None:
         self.total = total
         self.done = 0
+        self._taken: set[Future[Outcome]] = set()
         self._record = record
         self._on_event = on_event
 
     def take(self, futures: Iterable[Future[Outcome]]) -> None:
-        """Record the finished runs among `futures`; only then raise the first error of those that failed."""
+        """Record the finished runs among `futures`, each once; only then raise the first error of those that failed."""
         failures = []
-        for future in futures:
+        for future in (f for f in futures if f not in self._taken):
+            self._taken.add(future)
             failure = future.exception()
             if failure is None:
                 self._keep(future.result())

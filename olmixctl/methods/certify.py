@@ -13,7 +13,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.methods.olmix import certify_mix, fit_evidence, gather, keep_ratios
 from olmixctl.methods.problem import bounds
 from olmixctl.mixture import GRID
-from olmixctl.plan.model import Observed
+from olmixctl.plan.model import Observed, is_rehearsal
 from olmixctl.surrogate.model import Evidence, parameters_digest
 
 __all__ = ["Verification", "VerifyCheck", "verify_lock"]
@@ -53,9 +53,18 @@ def verify_lock(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]
     same = lock.spec_semantic == observed.semantic
     detail = "made for this mix file" if same else "the mix file asks for something else since; run `olmixctl plan`"
     checks.append(VerifyCheck(name="spec", ok=same, detail=detail))
+    checks.append(_trainer(lock, observed))
     if same:
         checks += [*_bounds(lock, observed), *_repetition(lock, observed), *_evidence(lock, observed, records)]
     return Verification(lock=lock, checks=tuple(checks))
+
+
+def _trainer(lock: Lock, observed: Observed) -> VerifyCheck:
+    """A rehearsal must not pass for a measured mix."""
+    trainer = str(lock.inputs.get("trainer", ""))
+    ok = is_rehearsal(trainer) == is_rehearsal(observed.trainer)
+    kind = "a rehearsal: weights from a response surface" if is_rehearsal(trainer) else f"runs of trainer {trainer}"
+    return VerifyCheck(name="trainer", ok=ok, detail=kind if ok else f"{kind}; the mix file asks for another")
 
 
 def _bounds(lock: Lock, observed: Observed) -> Iterator[VerifyCheck]:
@@ -67,7 +76,7 @@ def _bounds(lock: Lock, observed: Observed) -> Iterator[VerifyCheck]:
         below = row.lower is not None and value < Decimal(repr(row.lower))
         if above or below:
             broken.append(f"{row.name} ({value})")
-    detail = f"broken: {', '.join(broken)}" if broken else f"{len(rows)} kept, exactly"
+    detail = f"broken: {', '.join(broken)}" if broken else f"all {len(rows)} hold exactly"
     yield VerifyCheck(name="bounds", ok=not broken, detail=detail)
 
 

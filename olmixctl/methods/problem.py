@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from olmixctl.errors import InfeasibleError, Place
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.plan.model import Observed
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, cap_rows
 from olmixctl.spec.model import MixSpec
 from olmixctl.surrogate.log_linear import LogLinearFit
 
-__all__ = ["bounds", "check_enough_data", "collapsed_reference", "convex_metrics", "mix_problem"]
+__all__ = ["bounds", "collapsed_reference", "convex_metrics", "mix_problem"]
 
 
 def bounds(observed: Observed) -> tuple[LinearBound, ...]:
@@ -23,25 +22,6 @@ def bounds(observed: Observed) -> tuple[LinearBound, ...]:
         *_share_rows(spec),
         *_group_rows(spec),
     )
-
-
-def check_enough_data(observed: Observed, place: Place) -> None:
-    """All data, repeated as often as allowed, must fill the target run that is declared at `place`.
-
-    Raises:
-        InfeasibleError: it does not; the conflict is the caps of all domains.
-    """
-    target = observed.spec.target
-    total = sum(state.tokens for state in observed.states.values())
-    reach = total * target.max_repetition
-    if reach < target.tokens:
-        raise InfeasibleError(
-            f"the caps of all {len(observed.states)} domains exclude the target run: all data repeated "
-            f"{target.max_repetition:g}× is {round(reach):,} tokens, the run takes {target.tokens:,}",
-            place=place,
-            remedy="lower target.tokens, raise target.max_repetition, or add data",
-            conflict=tuple(f"max_repetition:{domain_id}" for domain_id in sorted(observed.states)),
-        )
 
 
 def _share_rows(spec: MixSpec) -> Iterator[LinearBound]:

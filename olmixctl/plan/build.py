@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from olmixctl.errors import IntegrityError
+from olmixctl.errors import UsageError
 from olmixctl.ledger.model import RunInputs, RunRecord, parts_of
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
@@ -55,24 +55,24 @@ def build_plan(
         options: what the command line adds.
 
     Raises:
-        IntegrityError: evidence behind the lock is needed and missing.
-        UsageError: a reuse strategy this version does not have.
+        UsageError: a reuse strategy this version does not have, or a word for a domain that nobody knows.
     """
     changes = None if lock is None else detect_changes(observed, lock)
-    route = choose_route(observed, lock, changes, options.reuse or observed.spec.reuse)
+    _check_words(observed, lock, options)
+    lost = 0 if lock is None else sum(key not in records for key in lock.evidence)
+    route = choose_route(observed, lock, changes, options.reuse or observed.spec.reuse, lost_runs=lost)
     runs = _planned_runs(observed, route, records, design) if route.kind == "train" else ()
     extra = _extra_evidence(observed, lock, route, records, runs)
     missing = len({run.key for run in runs if not run.recorded})
     spec = observed.spec
     cost = estimate_cost(missing, spec.proxy, observed.vocabulary, spec.budget, records.values())
-    counterfactual = estimate_cost(
-        full_swarm_size(observed), spec.proxy, observed.vocabulary, spec.budget, records.values()
-    )
+    whole = full_swarm_size(observed) if lock else len({run.key for run in runs})
+    counterfactual = estimate_cost(whole, spec.proxy, observed.vocabulary, spec.budget, records.values())
     weights = {observed.evals[e.name]: e.weight for e in spec.evals}
     checks: list[Check] = [
         *protection_checks(lock, changes, options.allow_remove),
         *budget_checks(observed, cost, options.max_runs),
-        *context_checks(observed, route, changes),
+        *context_checks(observed, lock, route, changes),
         *reliability_check(records.values(), _setting(observed), weights),
     ]
     return Plan(
@@ -90,6 +90,13 @@ def build_plan(
         checks=tuple(checks),
         renames={} if changes is None else {new: old for new, old in changes.kept.items() if new != old},
     )
+
+
+def _check_words(observed: Observed, lock: Lock | None, options: PlanOptions) -> None:
+    known = {*observed.states, *(lock.domains if lock else ())}
+    unknown = sorted(options.allow_remove - known)
+    if unknown:
+        raise UsageError(f"--allow-remove {unknown[0]}: there is no such domain in the lock or the mix file")
 
 
 def full_swarm_size(observed: Observed) -> int:
@@ -168,12 +175,6 @@ def _extra_evidence(
     """Recorded runs, beyond the designed ones, that the fit may use."""
     if route.kind == "resolve":
         assert lock is not None
-        missing = [key for key in lock.evidence if key not in records]
-        if missing:
-            raise IntegrityError(
-                f"{len(missing)} of {len(lock.evidence)} runs behind the lock are not in the ledger ({missing[0]} …)",
-                remedy="restore mixes/NAME.runs/ from Git; evidence is committed beside the lock",
-            )
         return lock.evidence
     if route.kind != "train":
         return ()

@@ -22,6 +22,7 @@ _SECTIONS: dict[str, tuple[Category, Action, str]] = {
     "objective": ("objective", "none", "re-solved from recorded evidence"),
     "proxy": ("proxy", "re-estimate", "runs of another proxy are not comparable"),
     "tokenizer": ("proxy", "re-estimate", "runs over other tokens are not comparable"),
+    "trainer": ("proxy", "re-estimate", "runs of another trainer are not comparable"),
     "swarm": ("proxy", "re-estimate", "the swarm has other mixtures"),
     "surrogate": ("solver", "none", "refitted on recorded evidence"),
     "method": ("solver", "none", "refitted on recorded evidence"),
@@ -39,6 +40,7 @@ class ChangeSet:
         removed: ids of the lock that are gone.
         evals_added: metrics that no recorded run of the lock has measured.
         evals_changed: any difference in what is measured.
+        protection_changed: a domain became protected or is so no longer; the lock has to know.
         sections: names of the changed sections of the inputs.
     """
 
@@ -48,6 +50,7 @@ class ChangeSet:
     removed: tuple[str, ...]
     evals_added: tuple[str, ...]
     evals_changed: bool
+    protection_changed: bool
     sections: tuple[str, ...]
 
 
@@ -65,6 +68,7 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
         *_domain_changes(observed, lock, moves, removed),
         *_section_changes(before, after, sections),
         *_eval_changes(observed, lock),
+        *_protection_changes(observed, lock, kept),
     ]
     if not changes and observed.full != lock.spec_full:
         changes.append(
@@ -77,6 +81,7 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
         removed=removed,
         evals_added=evals_added,
         evals_changed=sorted(observed.evals.values()) != sorted(lock.evals.values()),
+        protection_changed=any(_protection_changes(observed, lock, kept)),
         sections=sections,
     )
 
@@ -192,6 +197,21 @@ def _section_changes(
         before, after = inputs_before.get(section), inputs_after.get(section)
         for subject, old, new in _leaves(section, before, after):
             yield Change(category=category, subject=subject, action=action, reason=reason, before=old, after=new)
+
+
+def _protection_changes(observed: Observed, lock: Lock, kept: Mapping[str, str]) -> Iterator[Change]:
+    """Protection works from the lock, where a domain that left the mix file still stands; so it is recorded there."""
+    for domain in observed.spec.domains:
+        was = lock.domains[kept[domain.id]].protected if domain.id in kept else domain.protected
+        if was != domain.protected:
+            yield Change(
+                category="metadata",
+                subject=f"{domain.id}.protected",
+                action="none",
+                reason="recorded in the lock",
+                before=was,
+                after=domain.protected,
+            )
 
 
 def _leaves(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401

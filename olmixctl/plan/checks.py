@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.model import Lock
 from olmixctl.plan.changes import ChangeSet
-from olmixctl.plan.model import Check, Cost, Observed
+from olmixctl.plan.model import Check, Cost, Observed, is_rehearsal
 from olmixctl.plan.reuse import Route
+from olmixctl.spec.model import MixSpec
 
 __all__ = ["budget_checks", "context_checks", "protection_checks", "reliability_check"]
 
@@ -63,9 +64,17 @@ def protection_checks(lock: Lock | None, changes: ChangeSet | None, allow_remove
             )
 
 
-def context_checks(observed: Observed, route: Route, changes: ChangeSet | None) -> Iterator[Check]:
+def context_checks(observed: Observed, lock: Lock | None, route: Route, changes: ChangeSet | None) -> Iterator[Check]:
     """What a reader of the plan should know before trusting it."""
     spec = observed.spec
+    if is_rehearsal(observed.trainer):
+        yield Check(
+            level="warn",
+            name="rehearsal",
+            message="executor fake answers from a response surface: the weights are a rehearsal, nothing is measured",
+            remedy="executor: {kind: local} trains real proxies",
+        )
+    yield from _idle_declarations(spec, lock)
     slack = spec.target.max_repetition * sum(s.tokens for s in observed.states.values()) / spec.target.tokens
     if slack < 1:
         return  # infeasible, reported with its conflicting bounds
@@ -83,6 +92,19 @@ def context_checks(observed: Observed, route: Route, changes: ChangeSet | None) 
             message=f"the kept ratios were chosen without {', '.join(changes.evals_added)}",
             remedy="--reuse none estimates every share under the new metrics",
         )
+
+
+def _idle_declarations(spec: MixSpec, lock: Lock | None) -> Iterator[Check]:
+    """Declared changes that name nothing of the lock do nothing; a misspelt one must not look like a done one."""
+    for change in spec.changes:
+        strangers = [] if lock is None else [d for d in change.sources if d not in lock.domains]
+        if strangers:
+            yield Check(
+                level="note",
+                name="idle-declaration",
+                message=f"declared {change.kind} of {', '.join(strangers)}: not in the lock, so it says nothing",
+                remedy="remove it from `changes` once it is applied, or mend the name",
+            )
 
 
 def reliability_check(

@@ -11,7 +11,19 @@ from olmixctl.ledger.model import RunInputs
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
 from olmixctl.spec.model import MixSpec
 
-__all__ = ["Action", "Category", "Change", "Check", "Cost", "Observed", "Plan", "PlanBase", "PlannedRun", "RouteKind"]
+__all__ = [
+    "Action",
+    "Category",
+    "Change",
+    "Check",
+    "Cost",
+    "Observed",
+    "Plan",
+    "PlanBase",
+    "PlannedRun",
+    "RouteKind",
+    "is_rehearsal",
+]
 
 Category = Literal[
     "added",
@@ -28,6 +40,11 @@ Category = Literal[
 ]
 Action = Literal["keep-ratio", "re-estimate", "drop", "rescale", "none"]
 RouteKind = Literal["none", "rescale", "resolve", "train"]
+
+
+def is_rehearsal(trainer: str) -> bool:
+    """Whether a trainer answers from a response surface instead of training."""
+    return trainer.startswith("fake")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

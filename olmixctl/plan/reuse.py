@@ -40,8 +40,17 @@ class Route:
     kept_from: int | None = None
 
 
-def choose_route(observed: Observed, lock: Lock | None, changes: ChangeSet | None, reuse: str) -> Route:
+def choose_route(
+    observed: Observed, lock: Lock | None, changes: ChangeSet | None, reuse: str, *, lost_runs: int = 0
+) -> Route:
     """The cheapest route that answers every change.
+
+    Args:
+        observed: the present.
+        lock: the committed lock, or None.
+        changes: between the two; None without a lock.
+        reuse: the strategy.
+        lost_runs: runs behind the lock that are not in the ledger.
 
     Raises:
         UsageError: `reuse` is not a strategy this version has.
@@ -54,20 +63,20 @@ def choose_route(observed: Observed, lock: Lock | None, changes: ChangeSet | Non
     if lock is None or changes is None:
         return Route(kind="train", coordinates=everything, reason="there is no lock yet")
     if reuse == "none":
-        return _recompute(observed, lock, changes, everything)
+        return _recompute(observed, lock, changes, everything, lost_runs)
     if changes.affected:
         return _collapse(lock, changes, everything)
     if changes.removed and not _incomparable(changes):
         return _keep_all(lock, changes, "only removals: the other ratios stand and are renormalised")
     if changes.removed:
         return Route(kind="train", coordinates=everything, reason=_INCOMPARABLE)
-    return _same_domains(observed, lock, changes, reuse, everything)
+    return _same_domains(observed, lock, changes, reuse, lost_runs)
 
 
-def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates) -> Route:
+def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates, lost_runs: int) -> Route:
     settled = not changes.affected and not changes.removed and not lock.blocks and lock.evidence
     if settled:
-        return _same_domains(observed, lock, changes, "none", everything)
+        return _same_domains(observed, lock, changes, "none", lost_runs)
     return Route(kind="train", coordinates=everything, reason="reuse is none: every share is estimated anew")
 
 
@@ -93,8 +102,9 @@ def _keep_all(lock: Lock, changes: ChangeSet, reason: str) -> Route:
     return Route(kind="rescale", coordinates=coordinates, reason=reason, kept_from=lock.serial)
 
 
-def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str, everything: Coordinates) -> Route:
+def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str, lost_runs: int) -> Route:
     """No domain came or went. What was measured decides whether recorded evidence answers the change."""
+    everything = Coordinates(tuple(observed.states))
     renamed = _renamed(lock.coordinates, changes.kept)
     from_serial = next((block.from_serial for block in lock.blocks.values()), None)
     if _incomparable(changes):
@@ -105,15 +115,10 @@ def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str
             reason=_INCOMPARABLE,
             kept_from=from_serial if coordinates.blocks else None,
         )
-    moved = any(new != old for new, old in changes.kept.items())
-    resharded = any(observed.states[n].fingerprint != lock.domains[o].fingerprint for n, o in changes.kept.items())
-    if (
-        not changes.sections
-        and not moved
-        and not resharded
-        and not changes.evals_changed
-        and _same_weights(observed, lock)
-    ):
+    if lost_runs:
+        reason = f"{lost_runs} of {len(lock.evidence)} runs behind the lock are not in the ledger"
+        return Route(kind="train", coordinates=renamed, reason=reason, kept_from=from_serial)
+    if _settled(observed, lock, changes):
         return Route(kind="none", coordinates=renamed, reason="the lock is of this spec and this data")
     if not lock.evidence:
         if {"objective", "surrogate", "method", "swarm"} & set(changes.sections):
@@ -128,12 +133,15 @@ def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str
 
 def _incomparable(changes: ChangeSet) -> bool:
     """No recorded run measured what is asked for now."""
-    return bool(changes.evals_added or {"proxy", "tokenizer"} & set(changes.sections))
+    return bool(changes.evals_added or {"proxy", "tokenizer", "trainer"} & set(changes.sections))
 
 
-def _same_weights(observed: Observed, lock: Lock) -> bool:
-    """Metric weights, families and the like: the declared part of the evals."""
-    return bool(observed.inputs.get("evals") == lock.inputs.get("evals"))
+def _settled(observed: Observed, lock: Lock, changes: ChangeSet) -> bool:
+    """The lock says all there is to say: same inputs, same names, same files, same protection."""
+    moved = any(new != old for new, old in changes.kept.items())
+    resharded = any(observed.states[n].fingerprint != lock.domains[o].fingerprint for n, o in changes.kept.items())
+    same_evals = not changes.evals_changed and observed.inputs.get("evals") == lock.inputs.get("evals")
+    return same_evals and not (changes.sections or moved or resharded or changes.protection_changed)
 
 
 def _renamed(coordinates: Coordinates, kept: Mapping[str, str]) -> Coordinates:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from olmixctl.lock.model import Lock, LockedMetric
 from olmixctl.mixture import GRID
+from olmixctl.plan.model import is_rehearsal
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, factor, percent, plural, short
 
@@ -170,7 +171,9 @@ def _evidence(lock: Lock) -> str:
     cv = lock.surrogate.cv
     words = "" if cv is None else f"; cross-validated: rank correlation {cv.spearman:.3f}, error {cv.rmse:.4f}"
     left_out = f", {len(lock.excluded)} left out" if lock.excluded else ""
-    return f"{lock.surrogate.family} laws on {plural(lock.surrogate.runs, 'run')}{left_out}{words}"
+    rehearsal = is_rehearsal(str(lock.inputs.get("trainer", "")))
+    warning = "a rehearsal, nothing is measured: " if rehearsal else ""
+    return f"{warning}{lock.surrogate.family} laws on {plural(lock.surrogate.runs, 'run')}{left_out}{words}"
 
 
 def _active(lock: Lock) -> str:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 from workspaces import write_domain, write_mix
 
-from olmixctl.errors import BlockedError, IncompleteError, InfeasibleError, IntegrityError, StaleError, UsageError
+from olmixctl.errors import BlockedError, IncompleteError, InfeasibleError, StaleError, UsageError
 from olmixctl.lock import dump
 from olmixctl.mixture import GRID
 from olmixctl.plan import PlanOptions
@@ -315,13 +315,83 @@ def test_a_lock_of_another_mix_is_refused(root):
         plan(root)
 
 
-def test_missing_evidence_is_named(root):
+def test_lost_runs_are_planned_and_trained_again(root):
+    first = apply(root).lock
+    victim = next((root / "mixes/base.runs").glob("*.json"))
+    was = victim.read_bytes()
+    victim.unlink()
+    lost = plan(root)
+    assert lost.kind == "train"
+    assert [run.key.replace(":", "-") for run in lost.missing] == [victim.stem]
+    assert "1 of 12 runs behind the lock" in lost.reason
+    again = apply(root).lock
+    assert victim.read_bytes() == was
+    assert again.weights == first.weights
+    assert plan(root).kind == "none"
+    shutil.rmtree(root / "mixes/base.runs")
+    assert len(plan(root).missing) == 12
+
+
+def test_a_rehearsal_is_said_and_never_passes_for_a_measured_mix(root):
     apply(root)
-    next((root / "mixes/base.runs").glob("*.json")).unlink()
-    text = (root / "mixes/base.yaml").read_text().replace("max_repetition: 4", "max_repetition: 3")
-    (root / "mixes/base.yaml").write_text(text)
-    with pytest.raises(IntegrityError, match="not in the ledger"):
+    assert "rehearsal" in {check.name for check in plan(root).checks}
+    workspace = Workspace.open(cwd=root)
+    assert "rehearsal" in workspace.export("csv")[1][0]
+    assert next(c for c in workspace.verify().checks if c.name == "trainer").detail.startswith("a rehearsal")
+    path = root / "mixes/base.yaml"
+    path.write_text(path.read_text().replace("kind: fake", "kind: local"))
+    real = plan(root)
+    assert ("proxy", "trainer", "re-estimate") in categories(real)
+    assert len(real.missing) == 12
+    assert not Workspace.open(cwd=root).verify().ok
+
+
+def test_protection_that_comes_later_is_recorded(root):
+    first = apply(root).lock
+    write_mix(root, BASE | {"docs": "protected: true"})
+    later = plan(root)
+    assert later.complete
+    assert ("metadata", "docs.protected", "none") in categories(later)
+    second = apply(root).lock
+    assert second.domains["docs"].protected
+    assert second.weights == first.weights
+    assert plan(root).kind == "none"
+    write_mix(root, {"code": "", "web": ""}, evals=("code",))
+    assert [check.name for check in plan(root).blocked] == ["protected"]
+
+
+def test_kept_ratios_that_a_bound_will_move_are_announced(root):
+    first = apply(root).lock
+    kept = ("code", "web")
+    largest = max(kept, key=lambda d: first.weights[d])
+    cap = round(first.weights[largest] / GRID + 0.001, 3)
+    write_mix(root, {d: f"max: {cap}" if d == largest else "" for d in kept}, evals=("code",))
+    (check,) = [c for c in plan(root).checks if c.name == "bounds-move-ratios"]
+    assert f"max:{largest}" in check.message
+    assert f"→ {cap:.2%}" in check.message
+
+
+def test_bounds_that_only_the_kept_ratios_exclude_say_so(root):
+    apply(root)
+    write_domain(root, "papers", 50)
+    write_mix(root, BASE | {"papers": ""}, evals=("code", "docs"))
+    second = apply(root).lock
+    smallest = min(BASE, key=lambda d: second.weights[d])
+    write_mix(root, BASE | {"papers": "", smallest: "min: 0.5"}, evals=("code", "docs"))
+    with pytest.raises(InfeasibleError, match="with the kept ratios of 3 domains") as error:
         plan(root)
+    assert f"min:{smallest}" in error.value.conflict
+    assert "--reuse none" in error.value.remedy
+    assert error.value.place.field == f"domains.{smallest}.min"
+    assert plan(root, reuse="none").kind == "train"
+
+
+def test_words_for_domains_nobody_knows_are_refused_or_said(root):
+    apply(root)
+    with pytest.raises(UsageError, match="--allow-remove newz"):
+        plan(root, allow_remove=frozenset({"newz"}))
+    write_mix(root, BASE, extra="changes: [{move: {from: nope, to: code}}]")
+    assert "idle-declaration" in {check.name for check in plan(root).checks}
 
 
 def test_solve_only_needs_recorded_runs(root):

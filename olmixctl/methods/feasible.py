@@ -1,0 +1,106 @@
+"""Can the bounds be met, before anything is trained; and if not, who stands against whom, and where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from olmixctl.errors import InfeasibleError, Place
+from olmixctl.methods.olmix import keep_ratios
+from olmixctl.methods.problem import bounds, mix_problem
+from olmixctl.mixture import GRID, Coordinates
+from olmixctl.plan.model import Check, Observed, Plan
+from olmixctl.solve.feasible import check_feasible
+
+__all__ = ["check_bounds", "warn_of_moved_ratios"]
+
+# Kind of a bound, the part of its name before the colon → where it is declared.
+_ADDRESSES = {
+    "max": "domains.{}.max",
+    "min": "domains.{}.min",
+    "constraint": "constraints.{}",
+    "max_repetition": "target.max_repetition",
+}
+
+
+def check_bounds(plan: Plan, place: Callable[[str], Place]) -> None:
+    """Some mix meets every bound in the coordinates of `plan`.
+
+    Args:
+        plan: the plan.
+        place: address in the mix file → its place.
+
+    Raises:
+        InfeasibleError: none does; the message names an irreducible set, and the kept ratios when they belong to it.
+    """
+    _check_enough_data(plan.observed, place("target.tokens"))
+    everything = Coordinates(tuple(plan.observed.states))
+    space = everything if plan.kind == "rescale" else plan.coordinates
+    try:
+        check_feasible(mix_problem(plan.observed, space))
+    except InfeasibleError as error:
+        where = next((_place_of(name, place) for name in error.conflict if name.split(":")[0] in _ADDRESSES), None)
+        if not space.blocks or not _feasible(plan.observed, everything):
+            raise InfeasibleError(error.message, place=where, remedy=error.remedy, conflict=error.conflict) from error
+        members = sum(len(block.shares) for block in space.blocks)
+        raise InfeasibleError(
+            f"with the kept ratios of {members} domains, {error.message}",
+            place=where,
+            remedy="plan and apply with --reuse none to estimate every share anew, or loosen one of these bounds",
+            conflict=(*error.conflict, *(f"block:{block.name}" for block in space.blocks)),
+        ) from error
+
+
+def warn_of_moved_ratios(plan: Plan) -> Plan:
+    """`plan` of kept ratios, with a warning when a bound will move them: which bound, and by how much."""
+    weights, moved = keep_ratios(plan.observed, plan.coordinates)
+    if not moved:
+        return plan
+    kept = plan.coordinates.expand(dict.fromkeys(plan.coordinates.names, 1.0))
+    broken = [
+        row.name
+        for row in bounds(plan.observed)
+        for value in [sum(c * kept[leaf] for leaf, c in row.coefficients.items())]
+        if (row.upper is not None and value > row.upper) or (row.lower is not None and value < row.lower)
+    ]
+    shifts = sorted(weights, key=lambda d: (-abs(weights[d] / GRID - kept[d]), d))[:3]
+    listed = ", ".join(f"{d} {kept[d]:.2%} → {weights[d] / GRID:.2%}" for d in shifts)
+    check = Check(
+        level="warn",
+        name="bounds-move-ratios",
+        message=f"the kept ratios break {', '.join(broken)} and move to the nearest mix inside: {listed}",
+        remedy="--reuse none estimates every share anew",
+    )
+    return replace(plan, checks=(*plan.checks, check))
+
+
+def _check_enough_data(observed: Observed, place: Place) -> None:
+    """All data, repeated as often as allowed, must fill the target run that is declared at `place`.
+
+    Raises:
+        InfeasibleError: it does not; the conflict is the caps of all domains.
+    """
+    target = observed.spec.target
+    total = sum(state.tokens for state in observed.states.values())
+    reach = total * target.max_repetition
+    if reach < target.tokens:
+        raise InfeasibleError(
+            f"the caps of all {len(observed.states)} domains exclude the target run: all data repeated "
+            f"{target.max_repetition:g}× is {round(reach):,} tokens, the run takes {target.tokens:,}",
+            place=place,
+            remedy="lower target.tokens, raise target.max_repetition, or add data",
+            conflict=tuple(f"max_repetition:{domain_id}" for domain_id in sorted(observed.states)),
+        )
+
+
+def _feasible(observed: Observed, coordinates: Coordinates) -> bool:
+    try:
+        check_feasible(mix_problem(observed, coordinates))
+    except InfeasibleError:
+        return False
+    return True
+
+
+def _place_of(bound: str, place: Callable[[str], Place]) -> Place:
+    kind, _, subject = bound.partition(":")
+    return place(_ADDRESSES[kind].format(subject))
