@@ -7,6 +7,7 @@ import io
 from fractions import Fraction
 
 from olmixctl.export.model import ExportDomain, ExportMix
+from olmixctl.export.repetition import check_repetition
 from olmixctl.export.text import compare, fixed, notes, unreadable
 
 __all__ = ["check", "remarks", "render"]
@@ -18,6 +19,7 @@ _PLACES = 10**6
 
 def render(mix: ExportMix) -> str:
     """A header in `#` comments, the column names, one row a domain with weight."""
+    check_repetition(mix)
     lines = [*(f"# {note}" for note in notes(mix, _NAME, tokens=True)), ",".join(_COLUMNS)]
     lines += [_row(mix, domain) for domain in mix.used]
     return "\n".join(lines) + "\n"

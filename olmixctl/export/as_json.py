@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from olmixctl.export.model import ExportDomain, ExportMix
+from olmixctl.export.repetition import check_repetition
 from olmixctl.export.text import command, compare, fixed, unreadable
 
 __all__ = ["check", "remarks", "render"]
@@ -21,6 +22,7 @@ _PLACES = 10**6
 
 def render(mix: ExportMix) -> str:
     """The mix as one JSON object: provenance, `weights` by domain, then the domains with their counts."""
+    check_repetition(mix)
     head = {
         "name": mix.name,
         "lock": mix.lock_digest,

@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from olmixctl.errors import CorpusError
 from olmixctl.export.model import ExportDomain, ExportMix
+from olmixctl.export.repetition import check_repetition
 from olmixctl.export.text import compare, fixed, notes, unreadable
 from olmixctl.mixture import SHARE_UNITS, round_to_grid
 
@@ -45,6 +46,7 @@ def render(mix: ExportMix) -> str:
     Raises:
         CorpusError: documents or tokens of a domain are not known.
     """
+    check_repetition(mix)
     examples = _examples(mix)
     lines = [f"# {note}" for note in notes(mix, _NAME)]
     lines.append(_USE.rstrip("\n"))

@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from olmixctl.errors import CorpusError, Place
 from olmixctl.export.model import ExportMix
+from olmixctl.export.repetition import check_repetition
 from olmixctl.export.text import compare, files_of, fixed, has_text, notes, split_weight, text_stem, unreadable
 from olmixctl.mixture import SHARE_UNITS
 
@@ -27,6 +28,7 @@ _BINARY = (".bin", ".idx")
 
 def render(mix: ExportMix) -> str:
     """One `weight prefix` line a file, domains in id order, files in path order."""
+    check_repetition(mix)
     entries = _entries(mix)
     if len(entries) > _MOST_DATASETS:
         raise CorpusError(

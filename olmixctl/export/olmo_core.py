@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from olmixctl.errors import CorpusError, UsageError
+from olmixctl.errors import CorpusError
 from olmixctl.export.model import ExportDomain, ExportMix
+from olmixctl.export.repetition import check_repetition
 from olmixctl.export.text import compare, files_of, fixed, has_text, notes, quoted, text_stem, unreadable
-from olmixctl.mixture import GRID
 
 __all__ = ["check", "remarks", "render"]
 
@@ -46,6 +46,7 @@ def render(mix: ExportMix) -> str:
         CorpusError: a domain has no files or no tokens.
         UsageError: the run would repeat a domain more often than the mix allows.
     """
+    check_repetition(mix)
     lines = [f"# {note}" for note in (*notes(mix, _NAME, tokens=True), *_about(mix))]
     lines.append("sources:")
     for domain in mix.used:
@@ -108,15 +109,6 @@ def _repetition(mix: ExportMix, domain: ExportDomain) -> int:
     needed = mix.repetition(domain)
     if needed is None:
         raise CorpusError(f"domain {domain.id!r} has weight {fixed(domain.weight)} but no tokens")
-    # One grid point of slack: the weight was rounded after the cap was applied.
-    least = Fraction((domain.weight - 1) * mix.target_tokens, GRID * domain.tokens)
-    if least > Fraction(mix.max_repetition):
-        most = math.floor(Fraction(mix.max_repetition) * GRID * domain.tokens / domain.weight)
-        raise UsageError(
-            f"{mix.target_tokens} tokens would pass {float(needed):.3g} times over domain {domain.id!r}; "
-            f"the mix allows {mix.max_repetition:g}",
-            remedy=f"export for at most {most} tokens, or plan the mix again with that target",
-        )
     return max(_PLACES, math.ceil(needed * _HEADROOM * _PLACES))
 
 

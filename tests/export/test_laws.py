@@ -95,6 +95,24 @@ def test_every_format_says_which_lock_and_which_command(mix: ExportMix):
         assert f"olmixctl export base --format {name}" in whole
 
 
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_more_tokens_than_the_mix_may_repeat_name_the_domains_and_the_most_that_fit(name: str, mix: ExportMix):
+    with pytest.raises(UsageError, match=r"(?s)300,000,000 times over domain 'code', .*'web/.*at most 13333 tokens"):
+        EXPORTERS[name].render(replace(mix, target_tokens=10**12))
+    with pytest.raises(UsageError, match=r"pass 4\.2 times over domain 'code'; the mix allows 4"):
+        EXPORTERS[name].render(replace(mix, target_tokens=14_000))
+    assert EXPORTERS[name].render(replace(mix, target_tokens=13_333))
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_a_weight_rounded_up_against_its_cap_still_exports(name: str):
+    # 333 334 millionths of 3 000 000 tokens are 2 more than the domain's million.
+    a = ExportDomain(id="a", weight=333_334, tokens=10**6, documents=9, files=(ExportFile(path="a.bin", tokens=10**6),))
+    b = ExportDomain(id="b", weight=666_666, tokens=10**7, documents=9, files=(ExportFile(path="b.bin", tokens=10**7),))
+    mix = ExportMix(name="m", lock_digest="x", serial=1, domains=(a, b), target_tokens=3 * 10**6, max_repetition=1.0)
+    EXPORTERS[name].check(EXPORTERS[name].render(mix), mix)
+
+
 def test_an_unknown_format_lists_the_known_ones():
     with pytest.raises(UsageError, match=r"(?s)no export format 'dolma'.*csv, hf, json, megatron, olmo-core"):
         find_exporter("dolma")

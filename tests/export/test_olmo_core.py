@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olmixctl.errors import CorpusError, IntegrityError, UsageError
+from olmixctl.errors import CorpusError, IntegrityError
 from olmixctl.export import olmo_core
 from olmixctl.export.model import ExportDomain, ExportFile, ExportMix
 
@@ -56,20 +56,6 @@ def test_names_stay_strings_and_globs_stay_globs():
     source = yaml.safe_load(olmo_core.render(single(tokens=10, target=10)))["sources"][0]
     assert source["source_name"] == "no"
     assert source["paths"] == ["d/*.npy"]
-
-
-def test_more_tokens_than_the_mix_may_repeat_name_the_most_that_fit(mix: ExportMix):
-    with pytest.raises(UsageError, match=r"(?s)domain 'code'.*allows 4.*at most 13333 tokens"):
-        olmo_core.render(replace(mix, target_tokens=40_000))
-    assert olmo_core.render(replace(mix, target_tokens=13_333))
-
-
-def test_a_weight_rounded_up_against_its_cap_still_exports():
-    # 333 334 millionths of 3 000 000 tokens are 2 more than the domain's million.
-    a = ExportDomain(id="a", weight=333_334, tokens=10**6, files=(ExportFile(path="a.npy", tokens=10**6),))
-    b = ExportDomain(id="b", weight=666_666, tokens=10**7, files=(ExportFile(path="b.npy", tokens=10**7),))
-    mix = ExportMix(name="m", lock_digest="x", serial=1, domains=(a, b), target_tokens=3 * 10**6, max_repetition=1.0)
-    olmo_core.check(olmo_core.render(mix), mix)
 
 
 def test_a_domain_without_files_is_refused(mix: ExportMix):
