@@ -108,6 +108,7 @@ def test_ctrl_c_loses_nothing_and_the_next_apply_writes_the_same_bytes(tmp_path)
     assert not (broken / "mixes/base.lock.yaml").exists()
     recorded = {path.name: path.read_bytes() for path in runs(broken)}
     assert 1 <= len(recorded) < 4
+    assert f"{len(recorded)} of 4 runs are recorded" in errors
     workspace = Workspace.open(cwd=broken)
     plan = workspace.plan()
     assert len(plan.missing) == 4 - len(recorded)
