@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from olmixctl.corpus.eval_tokens import build_evals
     from olmixctl.corpus.evals import measure_evals
     from olmixctl.corpus.holdout import holdout_fraction
+    from olmixctl.corpus.inputs import DeclarationError
     from olmixctl.corpus.measure import declared_state, measure_domains, rehash
     from olmixctl.corpus.shards import build_shards
     from olmixctl.corpus.tokenizer import open_tokenizer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CorpusCache",
     "CorpusContext",
+    "DeclarationError",
     "build_evals",
     "build_shards",
     "declared_state",
@@ -35,6 +37,7 @@ __all__ = [
 _HOME = {
     "CorpusCache": "cache",
     "CorpusContext": "context",
+    "DeclarationError": "inputs",
     "build_evals": "eval_tokens",
     "build_shards": "shards",
     "declared_state": "measure",

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from olmixctl.corpus.formats import FileFormat, format_of, is_supported
+from olmixctl.corpus.inputs import DeclarationError
 from olmixctl.errors import CorpusError, Place
 
-__all__ = ["Found", "discover", "is_remote", "stamp_of"]
+__all__ = ["Found", "declared_path", "discover", "is_remote", "stamp_of"]
 
 _MAGIC = re.compile(r"[*?\[]")
 _REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*(::|://)")
@@ -65,27 +66,45 @@ def is_remote(path: str) -> bool:
     return bool(_REMOTE.match(path)) and not path.startswith(("file://", "local://"))
 
 
-def discover(paths: Iterable[str], root: Path, *, dtype: str | None = None) -> tuple[Found, ...]:
+def discover(paths: Sequence[str], root: Path, *, dtype: str | None = None, address: str = "") -> tuple[Found, ...]:
     """The files of `paths`, each once, sorted by relative path.
 
     Args:
         paths: local paths or globs (relative ones start at `root`), folders, fsspec URLs with or without globs.
         root: the workspace.
         dtype: element type of `.bin` files.
+        address: of what declares `paths`, for messages.
 
     Raises:
-        CorpusError: a path or glob matches nothing, cannot be listed, or names a format that is not read.
+        DeclarationError: a path or glob matches nothing, cannot be listed, or names a format that is not read.
     """
     scope = _Scope(f"{root}/", dtype)
     found: dict[str, Found] = {}
     # Two patterns may name one file; the first pattern in sorted order gives its relative path, whatever their order.
     for pattern in sorted(set(paths)):
-        files = _expand(pattern, root, scope)
-        if not files:
-            raise _nothing(pattern, root)
+        try:
+            files = _expand(pattern, root, scope)
+            if not files:
+                raise _nothing(pattern, root)
+        except CorpusError as error:
+            item = _item_address(address, paths, pattern)
+            raise DeclarationError(error.message, address=item, place=error.place, remedy=error.remedy) from error
         for file in sorted(files):
             found.setdefault(file.identity, file)
     return tuple(sorted(found.values()))
+
+
+def declared_path(file: Found, paths: Sequence[str], root: Path, *, dtype: str | None, address: str) -> str:
+    """The address of the path that names a file which `discover` found; lists again, so for messages only."""
+    scope = _Scope(f"{root}/", dtype)
+    for pattern in paths:
+        if any(found.identity == file.identity for found in _expand(pattern, root, scope)):
+            return _item_address(address, paths, pattern)
+    return f"{address}.paths"
+
+
+def _item_address(address: str, paths: Sequence[str], pattern: str) -> str:
+    return f"{address}.paths[{paths.index(pattern)}]".lstrip(".")
 
 
 def _expand(pattern: str, root: Path, scope: _Scope) -> list[Found]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from olmixctl.corpus.context import CorpusContext
-from olmixctl.corpus.discover import Found, discover
+from olmixctl.corpus.discover import Found, declared_path, discover
 from olmixctl.corpus.documents import Source, as_utf8, empty_file, iter_documents, iter_lines
-from olmixctl.corpus.inputs import DeclaredEval
+from olmixctl.corpus.inputs import DeclarationError, DeclaredEval
 from olmixctl.corpus.streams import decompressed, open_binary, raw_chunks, reading
 from olmixctl.errors import CorpusError, Place
 
@@ -42,9 +42,20 @@ def load_items(eval_: DeclaredEval, context: CorpusContext) -> list[EvalItem]:
     """The items of a file eval in the order of their digests, the same item once.
 
     Raises:
+        DeclarationError: a path matches nothing, or names a file that is no text.
         CorpusError: a file is wrong, empty or unreadable, or text and continuations are mixed.
     """
-    found = discover(eval_.paths, context.root)
+    address = f"evals.{eval_.name}"
+    # Any dtype lets a .bin file through to where it is refused as what it is: no domain could be told its dtype here.
+    found = discover(eval_.paths, context.root, dtype="uint16", address=address)
+    for file in found:
+        if file.format.kind not in ("jsonl", "text"):
+            raise DeclarationError(
+                f"an eval cannot be a {file.format.kind} file",
+                address=declared_path(file, eval_.paths, context.root, dtype="uint16", address=address),
+                place=Place(file.shown),
+                remedy="write it as .jsonl or .txt",
+            )
     items = {item.digest: item for file in reversed(found) for item in _items(file)}
     if len({item.kind for item in items.values()}) > 1:
         first = {item.kind: item for item in items.values()}
@@ -61,10 +72,6 @@ def _items(file: Found) -> Iterator[EvalItem]:
     if file.format.kind == "jsonl":
         yield from _json_items(source)
         return
-    if file.format.kind != "text":
-        raise CorpusError(
-            f"an eval cannot be a {file.format.kind} file", place=Place(file.shown), remedy="write it as .jsonl or .txt"
-        )
     for _, data in iter_documents(source):
         yield EvalItem(None, data, _digest(data), Place(file.shown))
 

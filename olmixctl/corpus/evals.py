@@ -12,7 +12,7 @@ documents that are not scored changes it. The fraction enters too, for it decide
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ import numpy as np
 from olmixctl.corpus.eval_items import EvalItem, load_items
 from olmixctl.corpus.holdout import document_number, holdout_fraction, threshold
 from olmixctl.corpus.index import DocumentIndex, load_index
+from olmixctl.corpus.inputs import DeclarationError
 from olmixctl.corpus.model import DomainState, EvalState
 from olmixctl.errors import CorpusError
 from olmixctl.fingerprint import digest, sha256_hex
@@ -59,8 +60,9 @@ def measure_evals(
     """Identity of each metric, by name, after checking that it can be measured.
 
     Raises:
-        CorpusError: a domain has no held-out document for an eval, or none left to train on; an eval file is wrong;
-            an eval's text stands in the training data.
+        DeclarationError: a domain has no held-out document for an eval, or none left to train on; an eval's path
+            matches nothing.
+        CorpusError: an eval file is wrong; an eval's text stands in the training data.
         KeyError: an eval names a domain without a state (the mix file's own checks come first).
     """
     held_below = threshold(holdout_fraction(evals))
@@ -93,14 +95,17 @@ def scored_documents(indexes: Sequence[DocumentIndex], *, fraction: float, max_t
 
 
 def _check_split(
-    evals: Iterable[DeclaredEval], states: Mapping[str, DomainState], held_below: int, context: CorpusContext
+    evals: Sequence[DeclaredEval], states: Mapping[str, DomainState], held_below: int, context: CorpusContext
 ) -> None:
     """Every domain keeps something to train on, every held-out eval finds something in each of its domains."""
     spans = {s.id: _span(s, context) for s in states.values() if s.files}
     for id_, (_, highest) in sorted(spans.items()):
         if highest < held_below:
-            raise CorpusError(
+            # What one eval holds out no run trains on, whatever domains that eval scores: the largest fraction counts.
+            largest = max(evals, key=lambda e: (e.fraction or 0.0) if e.heldout else 0.0)
+            raise DeclarationError(
                 f"domain {id_} has no document left to train on: all {states[id_].documents} are held out",
+                address=f"evals.{largest.name}.fraction",
                 remedy="hold out a smaller fraction, or give the domain more documents",
             )
     for eval_ in evals:
@@ -109,10 +114,11 @@ def _check_split(
                 raise _none_held_out(eval_, states[id_])
 
 
-def _none_held_out(eval_: DeclaredEval, state: DomainState) -> CorpusError:
-    return CorpusError(
+def _none_held_out(eval_: DeclaredEval, state: DomainState) -> DeclarationError:
+    return DeclarationError(
         f"eval {eval_.name} holds out {eval_.fraction} of domain {state.id}, "
         f"which is none of its {state.documents} documents",
+        address=f"evals.{eval_.name}.fraction",
         remedy="raise `fraction`, split the domain's text into smaller documents, or leave the domain out of the eval",
     )
 

@@ -7,7 +7,36 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["DeclaredDomain", "DeclaredEval", "DeclaredIdentity", "Progress"]
+from olmixctl.errors import CorpusError, Place
+
+__all__ = ["DeclarationError", "DeclaredDomain", "DeclaredEval", "DeclaredIdentity", "Progress"]
+
+
+class DeclarationError(CorpusError):
+    """The data is not what was declared of it, so the remedy is in the declaration as often as in the data.
+
+    Args:
+        message: what is wrong, with what was found.
+        address: where in the declaration, as `spec.LoadedMix.place` takes it: `domains.web/health.paths[0]`.
+        place: the data file, when it is about one.
+        remedy: what to do.
+    """
+
+    def __init__(self, message: str, *, address: str, place: Place | None = None, remedy: str = "") -> None:
+        super().__init__(message, place=place, remedy=remedy)
+        self.address = address
+
+    def __str__(self) -> str:
+        """As any error, after the address; who knows the mix file puts its line there (`present.observe`)."""
+        return f"{self.address}: {super().__str__()}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders."""
+        return _declaration_error, (self.message, self.address, self.place, self.remedy)
+
+
+def _declaration_error(message: str, address: str, place: Place | None, remedy: str) -> DeclarationError:
+    return DeclarationError(message, address=address, place=place, remedy=remedy)
 
 
 class Progress(Protocol):

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from olmixctl.corpus.cache import CacheKey
 from olmixctl.corpus.context import CorpusContext
-from olmixctl.corpus.discover import Found, discover, is_remote, stamp_of
+from olmixctl.corpus.discover import Found, declared_path, discover, is_remote, stamp_of
 from olmixctl.corpus.documents import Source
 from olmixctl.corpus.formats import BLOCK_TOKENS
 from olmixctl.corpus.index import put_scans
-from olmixctl.corpus.inputs import DeclaredDomain
+from olmixctl.corpus.inputs import DeclarationError, DeclaredDomain
 from olmixctl.corpus.model import DomainState, FileState
 from olmixctl.corpus.pool import run_parallel
 from olmixctl.corpus.scan import SUM_MODULUS, FileScan, file_digest, scan_file, worth_processes
@@ -41,11 +41,15 @@ def measure_domains(domains: Sequence[DeclaredDomain], context: CorpusContext) -
     """The state of each domain, by id; declared ones are not read.
 
     Raises:
-        CorpusError: a path matches nothing, one file stands in two domains, or a file is wrong or unreadable.
+        DeclarationError: a path matches nothing, or one file stands in two domains.
+        CorpusError: a file is wrong or unreadable.
         OlmixctlError: the cache cannot be written.
     """
-    listings = {d.id: discover(d.paths, context.root, dtype=d.dtype) for d in domains if d.declared is None}
-    _check_overlap(listings)
+    read = {d.id: d for d in domains if d.declared is None}
+    listings = {
+        id_: discover(d.paths, context.root, dtype=d.dtype, address=f"domains.{id_}") for id_, d in read.items()
+    }
+    _check_overlap(listings, read, context)
     states = {d.id: declared_state(d) for d in domains if d.declared is not None}
     keys = {d.id: _domain_key(d, context) for d in domains if d.id in listings}
     stamps = {keys[id_]: _listing_stamp(found) for id_, found in listings.items()}
@@ -94,14 +98,19 @@ def rehash(state: DomainState, context: CorpusContext) -> tuple[str, ...]:
     return tuple(file.path for file, bad in zip(state.files, results, strict=True) if bad)
 
 
-def _check_overlap(listings: dict[str, tuple[Found, ...]]) -> None:
+def _check_overlap(
+    listings: Mapping[str, tuple[Found, ...]], domains: Mapping[str, DeclaredDomain], context: CorpusContext
+) -> None:
     owner: dict[str, str] = {}
     for id_, found in sorted(listings.items()):
         for file in found:
             other = owner.setdefault(file.identity, id_)
             if other != id_:
-                raise CorpusError(
+                domain = domains[id_]
+                address = declared_path(file, domain.paths, context.root, dtype=domain.dtype, address=f"domains.{id_}")
+                raise DeclarationError(
                     f"the file stands in two domains, {other} and {id_}",
+                    address=address,
                     place=Place(file.shown),
                     remedy="narrow the paths of one of them: a document trains in one domain only",
                 )
