@@ -39,12 +39,15 @@ def init(
 
     console = open_console(as_json=as_json, no_color=no_color)
     root = Path.cwd()
-    path, spec = new_mix(root, name, folder, target)
+    made = new_mix(root, name, folder, target)
+    path, spec = made.path, made.spec
     changed = [add_lines(root / ".gitattributes", _ATTRIBUTES), add_lines(root / ".gitignore", _IGNORED)]
     console.answer(
         f"wrote {path.relative_to(root)}: {len(spec.domains)} domains, {len(spec.evals)} evals",
         {"path": str(path.relative_to(root)), "domains": list(spec.domain_ids), "also": [p.name for p in changed if p]},
     )
+    for note in made.notes:
+        console.hint(f"note: {note}")
     if not any((parent / ".git").exists() for parent in (root, *root.parents)):
         console.hint("not in a Git repository yet: `git init`, so that the mix, its lock and its runs have a history")
     console.hint(f"next: edit its target and domains, then `olmixctl plan {name}`")

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from olmixctl.errors import Place, UsageError
 from olmixctl.spec.model import MixSpec
 
-__all__ = ["add_lines", "new_mix"]
+__all__ = ["NewMix", "add_lines", "new_mix"]
 
 
-def new_mix(root: Path, name: str, folder: Path | None, target: str | None) -> tuple[Path, MixSpec]:
-    """Write `mixes/NAME.yaml`, with a domain for each sub-folder of `folder`; the file and what it declares.
+@dataclass(frozen=True, slots=True)
+class NewMix:
+    """A mix file just written, what it declares, and what was left out of it, in words."""
+
+    path: Path
+    spec: MixSpec
+    notes: tuple[str, ...]
+
+
+def new_mix(root: Path, name: str, folder: Path | None, target: str | None) -> NewMix:
+    """Write `mixes/NAME.yaml`, with a domain for each sub-folder of `folder`; what was written.
 
     Raises:
         UsageError: the name or the target cannot be one, the file exists, or the folder holds no documents.
     """
     from olmixctl.atomic import write_atomically
     from olmixctl.spec.load import parse_mix
-    from olmixctl.spec.scaffold import TARGET_TOKENS, scaffold_mix, scan_folder, suggest_target
+    from olmixctl.spec.scaffold import TARGET_TOKENS, scaffold_mix, suggest_target
+    from olmixctl.spec.scan import scan_folder
 
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name.endswith((".yaml", ".yml")):
         raise UsageError(f"{name!r} cannot be the name of a mix", remedy="use letters, digits, `_`, `-` and `.`")
     path = root / "mixes" / f"{name}.yaml"
     if path.exists():
         raise UsageError("the mix file is there already", place=Place(str(path)), remedy="choose another name")
-    corpora = None if folder is None else scan_folder(folder, root=root)
+    scan = None if folder is None else scan_folder(folder, root=root)
+    corpora = None if scan is None else scan.corpora
     try:
         guess = suggest_target(corpora, root=root) if corpora else TARGET_TOKENS
         text = scaffold_mix(name, corpora, target_tokens=target or guess)
@@ -34,7 +46,7 @@ def new_mix(root: Path, name: str, folder: Path | None, target: str | None) -> t
         raise UsageError(f"--target: {error}", remedy="write 1T, 300B, 2.5M or a whole number") from error
     spec = parse_mix(text, path).spec
     write_atomically(path, text)
-    return path, spec
+    return NewMix(path, spec, () if scan is None else scan.notes)
 
 
 def add_lines(path: Path, lines: tuple[str, ...]) -> Path | None:

@@ -1,31 +1,21 @@
 """The mix file that `init` writes: loads as it is, and says in comments what to change.
 
-From a folder of corpora, each folder that holds documents becomes a domain and nested folders nest. A folder with
-documents of its own beside sub-folders keeps them as a domain `root`, so that every domain has either files or parts.
+Its domains come from a folder of corpora (`olmixctl.spec.scan`), or are examples to edit.
 """
 
 from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from olmixctl.errors import OlmixctlError, UsageError
-from olmixctl.spec.checks import RESERVED_IDS
+from olmixctl.errors import UsageError
 from olmixctl.spec.scalars import read_scalar
+from olmixctl.spec.scan import Corpora, free_name
 from olmixctl.spec.units import format_size, parse_size
 
-__all__ = ["Corpora", "scaffold_mix", "scan_folder", "suggest_target"]
-
-Corpora = Mapping[str, "Sequence[str] | Corpora"]
-"""Name → globs of a domain, or the domains below it."""
-
-EXTENSIONS = (".txt", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".npy")
-"""Document files that need no further declaration."""
-
-ROOT_NAME = "root"
-"""Domain for the files that lie directly in a folder with sub-folders."""
+__all__ = ["scaffold_mix", "suggest_target"]
 
 TARGET_TOKENS = "1B"
 """Without data to go by: a guess that the user edits; the caps depend on it."""
@@ -37,24 +27,6 @@ PROXY_SEQUENCE_LENGTH = 64
 PROXY_BATCH_SIZE = 16
 
 _EXAMPLE: Corpora = {"web": ["corpora/web/**/*.txt"], "code": ["corpora/code/**/*.txt"]}
-
-
-def scan_folder(folder: Path, *, root: Path) -> Corpora:
-    """The domains that the folders below `folder` suggest, names in order, globs relative to `root` where they can be.
-
-    Hidden folders, folders without documents and links to a folder above are left out.
-
-    Raises:
-        UsageError: `folder` is no folder, or holds no documents.
-        OlmixctlError: a folder cannot be read.
-    """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder", remedy="name a folder with one sub-folder a domain")
-    found = _scan(folder, root.absolute(), (folder.resolve(),))
-    if not found:
-        kinds = ", ".join(EXTENSIONS)
-        raise UsageError(f"{folder} holds no documents", remedy=f"put files of these kinds below it: {kinds}")
-    return found
 
 
 def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: int | str = TARGET_TOKENS) -> str:
@@ -89,7 +61,7 @@ def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: in
 
 def suggest_target(corpora: Corpora, *, root: Path) -> str:
     """A target run that fits the data: a token a byte, to one digit. With four repetitions the caps then leave room."""
-    files = (Path(name) for pattern in _patterns(corpora) for name in glob.glob(str(root / pattern)))  # noqa: PTH207  (absolute patterns too)
+    files = (Path(name) for pattern in _patterns(corpora) for name in glob.glob(str(root / pattern), recursive=True))  # noqa: PTH207  (absolute patterns too)
     size = sum(path.stat().st_size for path in files)
     unit = 10 ** (len(str(max(size, 1))) - 1)
     return format_size(max(size // unit, 1) * unit)
@@ -101,42 +73,6 @@ def _patterns(corpora: Corpora) -> Iterator[str]:
             yield from _patterns(entry)
         else:
             yield from entry
-
-
-def _scan(folder: Path, root: Path, above: tuple[Path, ...]) -> dict[str, Sequence[str] | Corpora]:
-    try:
-        entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=lambda e: e.name)
-    except OSError as error:
-        raise OlmixctlError(f"{folder} cannot be read: {error.strerror}", remedy="check its permissions") from error
-    globs = _globs(folder, [e.name for e in entries if e.is_file()], root)
-    found: dict[str, Sequence[str] | Corpora] = {}
-    for entry in entries:
-        if not entry.is_dir() or entry.resolve() in above:
-            continue
-        below = _scan(entry, root, (*above, entry.resolve()))
-        if below:
-            only_files = list(below) == [ROOT_NAME] and not isinstance(below[ROOT_NAME], Mapping)
-            found[_free_name(entry.name, found)] = below[ROOT_NAME] if only_files else below
-    if globs:
-        found[_free_name(ROOT_NAME, found)] = globs
-    return found
-
-
-def _globs(folder: Path, files: list[str], root: Path) -> list[str]:
-    """One glob for each kind of document in the folder itself."""
-    absolute = folder.absolute()
-    start = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
-    kinds = [kind for kind in EXTENSIONS if any(name.endswith(kind) for name in files)]
-    return [f"{glob.escape(start.as_posix())}/*{kind}".removeprefix("./") for kind in kinds]
-
-
-def _free_name(folder: str, taken: Mapping[str, object]) -> str:
-    """The folder's name as a domain name: other characters become `-`, a second of a name gets a number."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder).lstrip("-.")[:90] or "domain"
-    free, number = name, 2
-    while free in taken or free in RESERVED_IDS:
-        free, number = f"{name}-{number}", number + 1
-    return free
 
 
 def _leaf_ids(domains: Corpora, prefix: str) -> Iterator[str]:
@@ -172,7 +108,7 @@ def _domain_lines(domains: Corpora, indent: str) -> Iterator[str]:
 def _eval_lines(ids: list[str]) -> Iterator[str]:
     taken: dict[str, object] = {}
     for id_ in ids:
-        name = _free_name(id_.replace("/", "-"), taken)
+        name = free_name(id_.replace("/", "-"), taken)
         taken[name] = id_
         yield f"  - {{name: {_quoted(name)}, heldout: {_quoted(id_)}, fraction: {HELDOUT_FRACTION}}}"
 

@@ -39,6 +39,22 @@ def test_init_writes_a_mix_that_validates_and_overwrites_nothing(olmixctl, root)
     assert (root / "mixes/second.yaml").read_bytes() == before
 
 
+def test_init_takes_source_code_says_what_it_skipped_and_the_mix_plans(olmixctl, root):
+    code, scans = root / "texts/quelltext größe/pkg", root / "texts/scans"
+    code.mkdir(parents=True)
+    scans.mkdir()
+    (scans / "a.pdf").write_bytes(b"%PDF")
+    (code / "__init__.py").touch()
+    (root / "texts/web").mkdir()
+    for n in range(200):
+        (root / f"texts/web/{n}.txt").write_text(f"page {n} " * 40)
+        (code / f"m{n}.py").write_text(f"def f{n}(x):\n    return x + {n}\n" * 9)
+    result = olmixctl("init", "second", "--from", "texts")
+    assert "wrote mixes/second.yaml: 2 domains, 2 evals\n" in result.stdout
+    assert "note: texts/scans: skipped" in result.stderr
+    assert "quelltext-grosse" in olmixctl("plan", "second").stdout
+
+
 def test_init_tells_git_what_to_do_once_and_keeps_what_is_there(olmixctl, root):
     (root / ".gitignore").write_text("*.pyc")
     olmixctl("init", "a")
