@@ -30,21 +30,28 @@ def init(
 ) -> int:
     """Write mixes/NAME.yaml to start from.
 
-    Also tells Git how to treat locks, runs and caches. Nothing that is there is overwritten.
+    Also tells Git how to treat locks, runs and caches, and editors what a mix file holds (schemas/).
+    Nothing that is there is overwritten.
 
     Example: olmixctl init base --from corpora
     """
     from olmixctl.cli.console import open_console
-    from olmixctl.cli.scaffold import add_lines, new_mix
+    from olmixctl.cli.scaffold import add_lines, new_mix, write_schema
 
     console = open_console(as_json=as_json, no_color=no_color)
     root = Path.cwd()
     made = new_mix(root, name, folder, target)
     path, spec = made.path, made.spec
-    changed = [add_lines(root / ".gitattributes", _ATTRIBUTES), add_lines(root / ".gitignore", _IGNORED)]
+    changed = [
+        write_schema(root),
+        add_lines(root / ".gitattributes", _ATTRIBUTES),
+        add_lines(root / ".gitignore", _IGNORED),
+    ]
+    also = [str(p.relative_to(root)) for p in changed if p]
     console.answer(
-        f"wrote {path.relative_to(root)}: {len(spec.domains)} domains, {len(spec.evals)} evals",
-        {"path": str(path.relative_to(root)), "domains": list(spec.domain_ids), "also": [p.name for p in changed if p]},
+        f"wrote {path.relative_to(root)}: {len(spec.domains)} domains, {len(spec.evals)} evals"
+        + "".join(f"\nwrote {name}" for name in also),
+        {"path": str(path.relative_to(root)), "domains": list(spec.domain_ids), "also": also},
     )
     for note in made.notes:
         console.hint(f"note: {note}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from olmixctl.errors import Place, UsageError
 from olmixctl.spec.model import MixSpec
 
-__all__ = ["NewMix", "add_lines", "new_mix"]
+__all__ = ["NewMix", "add_lines", "new_mix", "write_schema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +60,16 @@ def add_lines(path: Path, lines: tuple[str, ...]) -> Path | None:
         return None
     start = text if not text or text.endswith("\n") else f"{text}\n"
     write_atomically(path, start + "".join(f"{line}\n" for line in missing))
+    return path
+
+
+def write_schema(root: Path) -> Path | None:
+    """Put the schema of mix files where a new mix file says it is, for editors; None when one is there."""
+    from olmixctl.atomic import write_atomically
+    from olmixctl.spec.schema import load_schema
+
+    path = root / "schemas" / "mix.schema.json"
+    if path.exists():
+        return None
+    write_atomically(path, json.dumps(load_schema("mix"), indent=2, ensure_ascii=False) + "\n")
     return path

@@ -31,12 +31,27 @@ def add_news(root, extra=""):
 
 def test_init_writes_a_mix_that_validates_and_overwrites_nothing(olmixctl, root):
     answer = olmixctl("init", "second", "--from", "corpora", "--target", "2M").stdout
-    assert answer == "wrote mixes/second.yaml: 3 domains, 3 evals\n"
+    assert answer.splitlines() == [
+        "wrote mixes/second.yaml: 3 domains, 3 evals",
+        "wrote schemas/mix.schema.json",
+        "wrote .gitattributes",
+        "wrote .gitignore",
+    ]
     assert "second.yaml: valid" in olmixctl("validate", "second").stdout
     assert "{tokens: 2M," in (root / "mixes/second.yaml").read_text()
     before = (root / "mixes/second.yaml").read_bytes()
     assert "is there already" in olmixctl("init", "second", code=64).stderr
     assert (root / "mixes/second.yaml").read_bytes() == before
+
+
+def test_init_puts_the_schema_where_the_mix_file_says_it_is(olmixctl, root):
+    olmixctl("init", "second")
+    head = (root / "mixes/second.yaml").read_text().splitlines()[0]
+    path = root / "mixes" / head.partition("$schema=")[2]
+    assert json.loads(path.read_text()) == json.loads((SCHEMAS / "mix.schema.json").read_text())
+    path.write_text("{}")
+    assert "schemas" not in " ".join(olmixctl.json("init", "third")["also"])
+    assert path.read_text() == "{}"
 
 
 def test_init_takes_source_code_says_what_it_skipped_and_the_mix_plans(olmixctl, root):
