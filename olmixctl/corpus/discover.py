@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from olmixctl.corpus.formats import FileFormat, format_of, is_supported
 from olmixctl.corpus.inputs import DeclarationError
+from olmixctl.corpus.protocols import remote_remedy
 from olmixctl.errors import CorpusError, Place
 
 __all__ = ["Found", "declared_path", "discover", "is_remote", "stamp_of"]
@@ -251,11 +252,7 @@ def _expand_remote(pattern: str, scope: _Scope) -> list[Found]:
         wanted, depth = _wanted(rest or "**")
         infos = fs.find(base, maxdepth=depth, detail=True) if fs.isdir(base) else {}
     except (OSError, ImportError, ValueError, RuntimeError) as error:
-        raise CorpusError(
-            f"cannot list {pattern}: {error}",
-            remedy="check the address and credentials, and that the extra for this protocol is installed "
-            "(pip install 'olmixctl[s3]' or 'olmixctl[gcs]')",
-        ) from error
+        raise CorpusError(f"cannot list {pattern}: {error}", remedy=remote_remedy(pattern, error)) from error
     named = ((name[len(base) :].lstrip("/"), name, info) for name, info in infos.items())
     return [_remote_file(fs, path, name, info, scope) for path, name, info in named if wanted(path)]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import fsspec
@@ -166,6 +167,34 @@ def test_a_remote_glob_that_matches_nothing(memory):
             discover([pattern], Path("/"))
 
 
-def test_an_unknown_protocol_names_the_address():
-    with pytest.raises(CorpusError, match=r"cannot list nosuch://x/\*\.txt"):
-        discover(["nosuch://x/*.txt"], Path("/"))
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("http://host/a.txt", "pip install aiohttp"),
+        ("https://host/*.txt", "pip install aiohttp"),
+        ("s3://bucket/*.txt", "pip install 'olmixctl[s3]'"),
+        ("gs://bucket/*.txt", "pip install 'olmixctl[gcs]'"),
+        ("simplecache::s3://bucket/a.txt", "pip install 'olmixctl[s3]'"),
+        ("abfs://box/*.txt", "install what reads this protocol: Install adlfs to access Azure"),
+        ("nosuch://x/*.txt", "`nosuch` is no protocol; known are s3, gs, http, https, "),
+        ("zip::nosuch://x/*.txt", "`nosuch` is no protocol; known are "),
+    ],
+)
+def test_a_protocol_that_cannot_be_read_says_what_it_needs(url, remedy, monkeypatch):
+    for module in ("aiohttp", "s3fs", "gcsfs", "adlfs"):  # not installed, even where they are
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "fsspec.implementations.http", raising=False)
+    with pytest.raises(CorpusError) as caught:
+        discover([url], Path("/"))
+    assert caught.value.message.startswith(f"cannot list {url}: ")
+    assert remedy in caught.value.remedy
+    assert ("olmixctl[" in caught.value.remedy) == ("olmixctl[" in remedy)
+
+
+def test_a_store_that_refuses_is_asked_about_access(memory, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError("403 Forbidden")
+
+    monkeypatch.setattr(type(memory), "isdir", refuse)
+    with pytest.raises(CorpusError, match=r"cannot list memory://bkt/\*: 403 Forbidden\n.*address and credentials"):
+        discover(["memory://bkt/*"], Path("/"))
