@@ -20,7 +20,7 @@ from typing import Any, NoReturn, ParamSpec
 
 import typer
 
-from olmixctl.errors import OlmixctlError, Place, SpecError
+from olmixctl.errors import OlmixctlError, Place, SpecError, UsageError
 
 __all__ = ["DEFECT", "STOPPED", "USAGE", "Finished", "bounded", "error_as_json", "run_app"]
 
@@ -56,6 +56,8 @@ def run_app() -> NoReturn:
     except Finished:
         raise
     except SystemExit as stop:
+        if stop.code == _PARSER_USAGE:
+            _say_usage(stop.__context__)
         _close_quietly()
         raise SystemExit(USAGE if stop.code == _PARSER_USAGE else stop.code) from None
     raise SystemExit(0)
@@ -118,6 +120,18 @@ def _say(error: OlmixctlError, *, as_json: bool) -> int:
     for problem in problems:
         typer.echo(f"error: {problem}", err=True)
     return error.exit_code
+
+
+def _say_usage(found: BaseException | None) -> None:
+    """Under --json, what the parser said on stderr as an object on stdout, like every other error."""
+    words = sys.argv[1:]
+    if "--json" not in words[: words.index("--") if "--" in words else None]:
+        return
+    # The parser's errors can put themselves in words; where that is from differs between its releases.
+    in_words = getattr(found, "format_message", None)
+    message = str(in_words() if callable(in_words) else found or "the command line is wrong")
+    error = UsageError(message, remedy="`olmixctl --help` and `olmixctl COMMAND --help` show what there is")
+    typer.echo(json.dumps({"error": error_as_json(error)}, indent=2, ensure_ascii=False))
 
 
 def _report_defect(error: Exception, *, as_json: bool) -> int:

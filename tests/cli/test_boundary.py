@@ -126,6 +126,33 @@ def test_a_wrong_command_line_exits_64(words, tmp_path):
     assert "Usage: olmixctl" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "--json", "--bogus"], "No such option: --bogus"),
+        (["frob", "--json"], "No such command 'frob'"),
+        (["diff", "--json"], "Missing argument"),
+        (["plan", "--json", "--max-runs", "x"], "Invalid value for '--max-runs'"),
+        (["runs", "frob", "--json"], "No such command 'frob'"),
+    ],
+)
+def test_under_json_a_wrong_command_line_is_an_object_on_stdout(words, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "olmixctl", *words], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 64
+    error = json.loads(done.stdout)["error"]
+    assert (error["kind"], error["exit"]) == ("UsageError", 64)
+    assert message in error["message"]
+    assert "Usage: olmixctl" in done.stderr
+
+
+def test_without_json_a_wrong_command_line_says_nothing_on_stdout(tmp_path):
+    words = [sys.executable, "-m", "olmixctl", "plan", "--frob", "--", "--json"]
+    done = subprocess.run(words, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (64, "")
+
+
 def test_a_reader_that_goes_away_leaves_no_message(root):
     command = f"{sys.executable} -m olmixctl plan --full --json | true"
     done = subprocess.run(["bash", "-c", command], cwd=root, check=False, capture_output=True, text=True)
