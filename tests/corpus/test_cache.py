@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -96,23 +99,70 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         CorpusCache(tmp_path / "cache").put([(KEY, "s", b"v")])
 
 
-def test_a_read_only_cache_is_read_and_not_written(cache, database, tmp_path, monkeypatch):
+OTHER = ("file", "1", "b")
+
+
+def test_a_read_only_cache_is_read_and_what_is_new_kept_in_memory(cache, database, monkeypatch):
     """Root may write anywhere, so the database itself is told to refuse."""
-    cache.put([(KEY, "s", b"v")])
+    cache.put([(KEY, "s", b"v"), (OTHER, "s", b"o")])
     original = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda path, **rest: original(f"file:{path}?mode=ro", uri=True, **rest))
+    before = database.read_bytes()
     assert cache.get({KEY: "s"}) == {KEY: b"v"}
-    with pytest.raises(OlmixctlError, match="cannot use the fingerprint cache: attempt to write a readonly database"):
-        cache.put([(KEY, "s", b"w")])
-    assert cache.get({KEY: "s"}) == {KEY: b"v"}
+    assert cache.unavailable is None
+    cache.put([(KEY, "t", b"w")])
+    assert cache.unavailable == f"{database.parent}: attempt to write a readonly database"
+    assert cache.get({KEY: "t", OTHER: "s"}) == {KEY: b"w", OTHER: b"o"}
+    assert cache.get({KEY: "s"}) == {}
+    assert database.read_bytes() == before
 
 
-def test_a_read_only_folder_is_named(tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    (tmp_path / "cache").mkdir(mode=0o555)
-    with pytest.raises(OlmixctlError, match="cache: cannot use the fingerprint cache"):
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_folder_that_may_not_be_made_leaves_memory(tmp_path, monkeypatch, code):
+    def refuse(path, *_args, **_options):
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    cache = CorpusCache(tmp_path / "cache")
+    assert cache.unavailable is None
+    cache.put([(KEY, "s", b"v")])
+    assert cache.unavailable == f"{tmp_path}/cache: {os.strerror(code)}"
+    assert cache.get({KEY: "s", OTHER: "s"}) == {KEY: b"v"}
+    assert cache.get({KEY: "t"}) == {}
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_full_disk_is_no_read_only_folder(tmp_path, monkeypatch):
+    def refuse(path, *_args, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OlmixctlError, match=r"cache: cannot use the fingerprint cache: No space left.*\n.*free space"):
         CorpusCache(tmp_path / "cache").put([(KEY, "s", b"v")])
+
+
+def test_a_folder_of_someone_else_is_read_without_a_cache():
+    """The real thing: another user, where root may become one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from olmixctl.corpus import CorpusCache\n"
+        "os.chdir(sys.argv[1]); os.setuid(65534)\n"
+        "cache = CorpusCache(Path('made/cache')); cache.put([(('k',), 's', b'v')])\n"
+        "assert cache.unavailable == 'made/cache: Permission denied', cache.unavailable\n"
+        "closed = CorpusCache(Path('closed/cache'))\n"
+        "assert closed.get({('k',): 's'}) == {} and closed.unavailable\n"
+        "full = CorpusCache(Path('full')); assert full.get({('k',): 's'}) == {('k',): b'v'} and not full.unavailable\n"
+        "full.put([(('l',), 's', b'w')]); assert full.unavailable\n"
+        "assert full.get({('k',): 's', ('l',): 's'}) == {('k',): b'v', ('l',): b'w'}\n"
+    )
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").mkdir(mode=0o700)
+        CorpusCache(folder / "full").put([(("k",), "s", b"v")])
+        subprocess.run([sys.executable, "-c", code, name], check=True)
 
 
 def test_two_processes_write_one_cache(cache, tmp_path):

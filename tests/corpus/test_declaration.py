@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
+import shutil
+from pathlib import Path
 
 import pytest
 from blake3 import blake3
@@ -14,7 +17,7 @@ from olmixctl.workspace import Workspace
 TEXTS = [f"text number {i} " + "word " * 20 for i in range(40)]
 HEAD = """version: 1
 name: base
-target: {tokens: 50K, max_repetition: 4}
+target: {tokens: 9K, max_repetition: 4}
 domains:
   code: {paths: [corpora/code]}
 """
@@ -104,3 +107,21 @@ def test_without_a_mix_file_the_address_leads():
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error) == "domains.a.paths[0]: a.txt:3: wrong\n  → right it"
     assert (again.address, again.place) == (error.address, error.place)
+
+
+def test_planning_needs_no_writable_repository(workspace, monkeypatch):
+    """Every folder says it is on a read-only file system; what a plan looks at stays what it was."""
+    workspace.texts("corpora/code", TEXTS)
+    workspace.texts("corpora/docs", [f"{text}!" for text in TEXTS])
+    workspace.write("mixes/base.yaml", HEAD + "  docs: {paths: [corpora/docs]}\n" + HELD + TAIL)
+    expected = Workspace.open(cwd=workspace.root).plan()
+    shutil.rmtree(workspace.root / ".olmixctl")
+
+    def refuse(path, *_args, **_options):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    for name in ("mkdir", "write_bytes", "write_text", "touch"):
+        monkeypatch.setattr(Path, name, refuse)
+    again = Workspace.open(cwd=workspace.root).plan()
+    assert again.observed == expected.observed
+    assert not (workspace.root / ".olmixctl").exists()
