@@ -27,7 +27,8 @@ class CorpusContext:
     Attributes:
         root: the workspace; relative paths of a mix start here.
         tokenizer: of the mix.
-        cache: fingerprints of unchanged files.
+        cache: fingerprints of unchanged files; `cache.unavailable` says why none are kept, where the repository may not
+            be written.
         shards: folder for token shards and tokenised evals.
         workers: files read at once; None is one a core.
         on_progress: called with (bytes or tokens done, total).

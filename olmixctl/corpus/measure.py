@@ -43,7 +43,7 @@ def measure_domains(domains: Sequence[DeclaredDomain], context: CorpusContext) -
     Raises:
         DeclarationError: a path matches nothing, or one file stands in two domains.
         CorpusError: a file is wrong or unreadable.
-        OlmixctlError: the cache cannot be written.
+        OlmixctlError: the disk that keeps the cache is full or fails (one that may not be written is done without).
     """
     read = {d.id: d for d in domains if d.declared is None}
     listings = {
