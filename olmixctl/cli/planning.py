@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from olmixctl.errors import Place, UsageError
+from olmixctl.errors import IntegrityError, Place, UsageError
+from olmixctl.fingerprint import digest
 from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.codec import check_plan_file, plan_as_json, saved_options
 from olmixctl.plan.model import Plan
@@ -64,7 +65,9 @@ def make_plan(target: str | None, options: PlanOptions, *, baseline: str | None 
     base = workspace.lock() if baseline is None else workspace.lock_at(baseline)
     with Line() as line:
         plan = workspace.plan(options, baseline=base, on_progress=data_progress(line))
-    return Made(workspace=workspace, plan=plan, document=plan_as_json(plan, options), base=base)
+    where = {"mix_file": workspace.path.absolute().relative_to(workspace.root).as_posix()}
+    document = _sealed(plan_as_json(plan, options) | where)
+    return Made(workspace=workspace, plan=plan, document=document, base=base)
 
 
 def make_saved_plan(path: Path) -> Made:
@@ -72,10 +75,11 @@ def make_saved_plan(path: Path) -> Made:
 
     Raises:
         StaleError: something did; the message says what.
-        UsageError: the file is no plan.
+        UsageError: the file is no plan, or its mix file is not here or above.
+        IntegrityError: the file is not as it was written.
     """
     saved = read_plan_file(path)
-    made = make_plan(saved["name"], saved_options(saved))
+    made = make_plan(_mix_of(saved, path), saved_options(saved))
     check_plan_file(saved, made.plan)
     return made
 
@@ -85,6 +89,7 @@ def read_plan_file(path: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: it cannot be read, is not JSON, or is no plan.
+        IntegrityError: it is not as it was written.
     """
     from olmixctl.spec.schema import load_schema, violations
 
@@ -100,4 +105,41 @@ def read_plan_file(path: Path) -> dict[str, Any]:
     for found in violations(document, load_schema("plan")):
         where = ".".join(str(part) for part in found.path)
         raise UsageError(f"the plan was altered: {where}: {found.message}", place=place, remedy=remedy)
+    _check_seal(document, place)
     return document
+
+
+def _sealed(document: dict[str, Any]) -> dict[str, Any]:
+    """The plan with the digest of all else in it, by which an edited file is told."""
+    return document | {"digest": digest(document, prefix="sha256")}
+
+
+def _check_seal(document: dict[str, Any], place: Place) -> None:
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    try:
+        whole = digest(rest, prefix="sha256") == document["digest"]
+    except ValueError:  # Infinity and NaN, which Python reads and JSON does not have
+        whole = False
+    if not whole:
+        raise IntegrityError(
+            "the plan was altered after it was written",
+            place=place,
+            remedy="write it again: `olmixctl plan --out FILE`",
+        )
+
+
+def _mix_of(saved: dict[str, Any], path: Path) -> str:
+    """The mix file of a saved plan, looked for here, in the folders above, and where the plan lies.
+
+    Raises:
+        UsageError: it is in none of them.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, *path.absolute().parents):
+        if (folder / saved["mix_file"]).is_file():
+            return str(folder / saved["mix_file"])
+    raise UsageError(
+        f"the plan is of {saved['mix_file']}, which is not here or in a folder above",
+        place=Place(str(path)),
+        remedy="change to the repository that the plan was made in",
+    )
