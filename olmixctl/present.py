@@ -172,7 +172,7 @@ def export_mix(lock: Lock, spec: MixSpec, states: Mapping[str, DomainState], tok
         if domain_id not in states:
             return ()
         found = states[domain_id].files
-        return tuple(ExportFile(path=f.url, tokens=f.tokens, documents=f.documents) for f in found)
+        return tuple(ExportFile(path=f.url, tokens=f.tokens, documents=f.documents, kind=f.format) for f in found)
 
     return ExportMix(
         name=lock.name,

@@ -2,8 +2,8 @@
 
 The file is read with `read().split()` into weight, prefix, weight, prefix …; it has no room for comments, so where it
 comes from is a remark of the command. A prefix is a path without `.bin` or `.idx`. Of text files the prefix is the one
-that Megatron's `preprocess_data.py --output-prefix FILE-WITHOUT-SUFFIX` writes. Weights count fixed-length samples,
-which is tokens.
+that Megatron's `preprocess_data.py --output-prefix FILE` writes, without `.txt`, `.jsonl` and the like. Weights count
+fixed-length samples, which is tokens.
 
 Source: Megatron-LM `megatron/core/datasets/utils.py: get_blend_from_list`, `blended_dataset.py`.
 """
@@ -14,7 +14,7 @@ import math
 from fractions import Fraction
 
 from olmixctl.errors import CorpusError, Place
-from olmixctl.export.model import ExportMix
+from olmixctl.export.model import ExportFile, ExportMix
 from olmixctl.export.repetition import check_repetition
 from olmixctl.export.text import compare, files_of, fixed, has_text, notes, split_weight, text_stem, unreadable
 from olmixctl.mixture import SHARE_UNITS
@@ -69,7 +69,7 @@ def _entries(mix: ExportMix) -> list[tuple[str, str, int]]:
     for domain in mix.used:
         files_of(domain, _NAME)
         for file, units in split_weight(domain):
-            prefix = _prefix(file.path)
+            prefix = _prefix(file)
             if prefix in owner:
                 raise CorpusError(f"{owner[prefix]} and {file.path} are the same Megatron prefix", remedy="rename one")
             owner[prefix] = file.path
@@ -77,8 +77,9 @@ def _entries(mix: ExportMix) -> list[tuple[str, str, int]]:
     return entries
 
 
-def _prefix(path: str) -> str:
+def _prefix(file: ExportFile) -> str:
     """The prefix under which Megatron finds a file; raises CorpusError when it could not."""
+    path = file.path
     if any(char.isspace() for char in path):
         raise CorpusError(
             "Megatron splits its data file at white space, and this path has some",
@@ -87,16 +88,17 @@ def _prefix(path: str) -> str:
         )
     if "*" in path:
         raise CorpusError("Megatron takes no patterns, only prefixes", place=Place(path), remedy="list the files")
-    prefix = _without_suffix(path)
+    prefix = _without_suffix(file)
     # A relative prefix that reads as a number (2023, 1e5, nan) could be taken for a weight.
     return f"./{prefix}" if _is_number(prefix) else prefix
 
 
-def _without_suffix(path: str) -> str:
+def _without_suffix(file: ExportFile) -> str:
+    path = file.path
     for suffix in _BINARY:
         if path.endswith(suffix):
             return path.removesuffix(suffix)
-    stem = text_stem(path)
+    stem = text_stem(file)
     if stem is not None:
         return f"{stem}_text_document"
     raise CorpusError(

@@ -12,11 +12,19 @@ __all__ = ["ExportDomain", "ExportFile", "ExportMix"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportFile:
-    """One file of a domain: where the trainer reads it (path or URL), its tokens, its documents when counted."""
+    """One file of a domain.
+
+    Attributes:
+        path: where the trainer reads it, path or URL.
+        tokens: tokens it holds.
+        documents: documents it holds, when counted.
+        kind: how it is read (`text`, `jsonl.zst`, `npy`, `bin:uint16` …); empty where only its name can tell.
+    """
 
     path: str
     tokens: int
     documents: int | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

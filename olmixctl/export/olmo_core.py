@@ -97,7 +97,7 @@ def _about(mix: ExportMix) -> tuple[str, ...]:
 def _paths(domain: ExportDomain) -> list[str]:
     paths = []
     for file in files_of(domain, _NAME):
-        stem = text_stem(file.path)
+        stem = text_stem(file)
         paths.append(file.path if stem is None else f"{stem}.npy")
     if len(set(paths)) != len(paths):
         raise CorpusError(f"two files of domain {domain.id!r} have the same token file", remedy="rename one of them")

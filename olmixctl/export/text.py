@@ -22,7 +22,8 @@ __all__ = [
     "unreadable",
 ]
 
-_TEXT_SUFFIXES = (".jsonl.gz", ".jsonl.zst", ".jsonl", ".txt", ".parquet")
+_TEXT_SUFFIXES = (".jsonl.gz", ".jsonl.zst", ".jsonl", ".txt.gz", ".txt.zst", ".txt", ".parquet")
+_TOKEN_KINDS = ("npy", "bin")
 
 
 def fixed(points: int, *, units: int = GRID) -> str:
@@ -63,15 +64,21 @@ def notes(mix: ExportMix, trainer: str, *, tokens: bool = False) -> tuple[str, .
     return tuple(lines)
 
 
-def text_stem(path: str) -> str | None:
-    """The path without its suffix when it is a text file, which a trainer of token files reads under another name."""
-    suffix = next((suffix for suffix in _TEXT_SUFFIXES if path.endswith(suffix)), None)
-    return None if suffix is None else path.removesuffix(suffix)
+def text_stem(file: ExportFile) -> str | None:
+    """What a text file's token file is named after; None for token files, which trainers read as they are.
+
+    The path without a usual suffix of text; any other suffix stays, so that x.c and x.h are two token files.
+    """
+    suffix = next((suffix for suffix in _TEXT_SUFFIXES if file.path.endswith(suffix)), None)
+    if suffix is not None:
+        return file.path.removesuffix(suffix)
+    is_text = bool(file.kind) and not file.kind.startswith(_TOKEN_KINDS)
+    return file.path if is_text else None
 
 
 def has_text(mix: ExportMix) -> bool:
     """Whether any domain with weight holds text files."""
-    return any(text_stem(file.path) is not None for domain in mix.used for file in domain.files)
+    return any(text_stem(file) is not None for domain in mix.used for file in domain.files)
 
 
 def files_of(domain: ExportDomain, trainer: str) -> tuple[ExportFile, ...]:

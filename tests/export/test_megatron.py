@@ -107,3 +107,11 @@ def test_a_blend_that_megatron_would_read_as_something_else(text: str, message: 
 def test_a_domain_in_declared_counts_only_can_be_left_out_at_zero(mix: ExportMix):
     code, no, web = mix.domains
     assert megatron.render(replace(mix, domains=(code, replace(no, files=()), web))) == BLEND
+
+
+def test_source_code_stands_under_the_prefix_of_its_tokens(mix: ExportMix):
+    code, *others = mix.domains
+    files = (ExportFile(path="src/x.py", tokens=1, kind="text"), ExportFile(path="src/x.h", tokens=999, kind="text"))
+    text = megatron.render(replace(mix, domains=(replace(code, files=files), *others)))
+    assert "src/x.py_text_document" in text
+    assert "src/x.h_text_document" in text

@@ -69,6 +69,15 @@ def test_a_domain_without_tokens_is_refused():
         olmo_core.render(single(tokens=0, target=1))
 
 
+def test_every_text_file_stands_under_the_name_of_its_tokens():
+    names = {"a/x.py": "text", "a/x.h": "text.gz", "a/y.txt.gz": "text.gz", "a/z.npy": "npy", "a/w.bin": "bin:uint16"}
+    files = tuple(ExportFile(path=path, tokens=9, kind=kind) for path, kind in names.items())
+    mix = single(tokens=45, target=45)
+    mix = replace(mix, domains=(replace(mix.domains[0], files=files),))
+    paths = yaml.safe_load(olmo_core.render(mix))["sources"][0]["paths"]
+    assert paths == ["a/w.bin", "a/x.h.npy", "a/x.py.npy", "a/y.npy", "a/z.npy"]
+
+
 def test_two_texts_with_one_token_file_are_refused(mix: ExportMix):
     code, *others = mix.domains
     files = (ExportFile(path="a.txt", tokens=1), ExportFile(path="a.jsonl", tokens=999))
