@@ -46,6 +46,8 @@ def apply(
     saved = is_plan_file(target)
     made = make_saved_plan(Path(str(target))) if saved else make_plan(target, options)
     console.text(made.text(console.look))
+    for note in made.notes:
+        console.hint(f"note: {note}")
     if made.plan.blocked:
         console.answer_json({"written": False, "plan": made.document})
         return _BLOCKED

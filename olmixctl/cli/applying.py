@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import typer
 
 from olmixctl.cli.console import Console
+from olmixctl.cli.files import in_git
 from olmixctl.cli.planning import Made
 from olmixctl.cli.progress import ApplyProgress, Line
 from olmixctl.errors import UsageError
@@ -47,8 +49,8 @@ def apply_made(made: Made, console: Console, *, parallelism: int | None, solve_o
     console.text(f"\n{_closing(result)}")
     if result.written:
         lock, runs = workspace.lock_path, workspace.ledger.folder
-        paths = " ".join(str(p.relative_to(root) if p.is_relative_to(root) else p) for p in (lock, runs) if p.exists())
-        console.hint(f"next: git add {paths}")
+        paths = shlex.join(str(p.relative_to(root)) for p in (lock, runs) if p.exists())
+        console.hint(f"next: {'' if in_git(root) else 'git init, then '}git add {paths}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Writing answers into files."""
+"""Writing answers into files, and whether Git keeps them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from olmixctl.atomic import write_atomically
 from olmixctl.errors import OlmixctlError, Place
 from olmixctl.report.markdown import in_section
 
-__all__ = ["write_json", "write_section"]
+__all__ = ["in_git", "write_json", "write_section"]
+
+
+def in_git(folder: Path) -> bool:
+    """Whether `folder` is inside a Git working tree."""
+    here = folder.absolute()
+    return any((parent / ".git").exists() for parent in (here, *here.parents))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

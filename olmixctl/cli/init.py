@@ -36,6 +36,7 @@ def init(
     Example: olmixctl init base --from corpora
     """
     from olmixctl.cli.console import open_console
+    from olmixctl.cli.files import in_git
     from olmixctl.cli.scaffold import add_lines, new_mix, write_schema
 
     console = open_console(as_json=as_json, no_color=no_color)
@@ -55,7 +56,7 @@ def init(
     )
     for note in made.notes:
         console.hint(f"note: {note}")
-    if not any((parent / ".git").exists() for parent in (root, *root.parents)):
+    if not in_git(root):
         console.hint("not in a Git repository yet: `git init`, so that the mix, its lock and its runs have a history")
     console.hint(f"next: edit its target and domains, then `olmixctl plan {name}`")
     return 0

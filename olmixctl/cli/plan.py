@@ -55,6 +55,8 @@ def plan(
     options = PlanOptions(reuse=reuse, max_runs=max_runs, allow_remove=frozenset(allow_remove or ()))
     made = make_plan(mix, options, baseline=baseline)
     console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
+    for note in made.notes:
+        console.hint(f"note: {note}")
     for path in filter(None, json_files):
         write_json(path, made.document)
     if markdown is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,14 @@ class Made:
         plan: as a value.
         document: as JSON.
         base: the lock it starts from.
+        notes: what the person should know beside it.
     """
 
     workspace: Workspace
     plan: Plan
     document: dict[str, Any]
     base: Lock | None
+    notes: tuple[str, ...] = ()
 
     def text(self, look: Look, *, full: bool = False, target: str | None = None) -> str:
         """The plan for a person; with a `target`, how to apply it."""
@@ -66,8 +68,15 @@ def make_plan(target: str | None, options: PlanOptions, *, baseline: str | None 
     with Line() as line:
         plan = workspace.plan(options, baseline=base, on_progress=data_progress(line))
     where = {"mix_file": workspace.path.absolute().relative_to(workspace.root).as_posix()}
-    document = _sealed(plan_as_json(plan, options) | where)
-    return Made(workspace=workspace, plan=plan, document=document, base=base)
+    going = frozenset(base.domains if base else ()) - frozenset(workspace.spec.domain_ids)
+    kept = replace(options, allow_remove=options.allow_remove & going)
+    return Made(
+        workspace=workspace,
+        plan=plan,
+        document=_sealed(plan_as_json(plan, kept) | where),
+        base=base,
+        notes=tuple(f"--allow-remove {d}: it is not about to go" for d in sorted(options.allow_remove - going)),
+    )
 
 
 def make_saved_plan(path: Path) -> Made:

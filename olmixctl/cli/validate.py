@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from olmixctl.cli.options import Json, Mixes, NoColor
 
 __all__ = ["validate"]
@@ -27,4 +29,14 @@ def validate(mixes: Mixes = None, *, as_json: Json = False, no_color: NoColor = 
         "\n".join(lines),
         {"valid": [{"path": str(w.path), "name": w.spec.name, "domains": list(w.spec.domain_ids)} for w in found]},
     )
+    for w in found:
+        if w.path.stem != w.spec.name:
+            console.hint(f"note: {w.path.name}: {_two_names(w.path, w.spec.name)}")
     return 0
+
+
+def _two_names(path: Path, name: str) -> str:
+    return (
+        f"its `name` is {name!r}; commands, the lock and the runs go by the file ({path.stem}, {path.stem}.lock.yaml, "
+        f"{path.stem}.runs), titles and exports by the name"
+    )

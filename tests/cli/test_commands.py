@@ -93,6 +93,15 @@ def test_validate_takes_several_and_answers_in_json(olmixctl):
     assert [mix["name"] for mix in found] == ["base", "second"]
 
 
+def test_validate_says_what_follows_from_two_names(olmixctl, root):
+    (root / "mixes/base.yaml").rename(root / "mixes/other.yaml")
+    result = olmixctl("validate")
+    assert "note: other.yaml: its `name` is 'base'" in result.stderr
+    assert "other.lock.yaml" in result.stderr
+    olmixctl("init", "second")
+    assert "note" not in olmixctl("validate", "second").stderr
+
+
 def test_fmt_check_writes_nothing_and_exits_2(olmixctl, root):
     path = root / "mixes/base.yaml"
     canonical = path.read_text()
@@ -157,6 +166,14 @@ def test_a_protected_domain_goes_only_with_a_word(olmixctl, root):
     assert "news" not in read_lock(LOCK).weights
 
 
+def test_an_allowance_that_nothing_needs_is_said_and_not_repeated(olmixctl, applied, root):
+    add_news(root)
+    result = olmixctl("plan", "--allow-remove", "web", "--out", "plan.json")
+    assert "note: --allow-remove web: it is not about to go" in result.stderr
+    assert "--allow-remove" not in result.stdout
+    assert json.loads((root / "plan.json").read_text())["options"]["allow_remove"] == []
+
+
 def test_a_plan_goes_into_files(olmixctl, root):
     (root / "body.md").write_text("# A pull request\n\nwords\n")
     for _ in range(2):
@@ -194,8 +211,13 @@ def test_apply_writes_a_lock_that_fits_its_schema_and_says_what_to_commit(olmixc
     result = olmixctl("apply", "--auto-approve")
     assert "12 runs trained" in result.stdout
     assert "lock serial 1 written" in result.stdout
-    assert "git add mixes/base.lock.yaml mixes/base.runs" in result.stderr
+    assert "next: git init, then git add mixes/base.lock.yaml mixes/base.runs" in result.stderr
     schema("lock").validate(yaml.safe_load(LOCK.read_text()))
+
+
+def test_in_a_repository_apply_says_what_to_add(olmixctl, root):
+    git(root, "init", "-q")
+    assert "next: git add mixes/base.lock.yaml" in olmixctl("apply", "--auto-approve").stderr
 
 
 def test_apply_in_json_is_one_document(olmixctl):
