@@ -32,7 +32,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
-from olmixctl.plan.model import Observed, Plan, PlannedRun, is_rehearsal
+from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.plan.steps import FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
 from olmixctl.present import data_checks, export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
@@ -139,9 +139,12 @@ class Workspace:
             CorpusError: the data is wrong or cannot be read.
             InfeasibleError: the bounds exclude each other on this data.
         """
-        observed = self._observe(on_progress)
+        context = self._context(on_progress)
+        observed = observe(self.loaded, context, self._trainer)
         lock = baseline or self.lock()
         plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions())
+        if context.cache.unavailable:
+            plan = replace(plan, checks=(*plan.checks, _uncached(context.cache.unavailable)))
         return self._check_feasible(plan) if plan.has_changes else plan
 
     def apply(
@@ -271,9 +274,6 @@ class Workspace:
 
         return CorpusContext.open(self.root, tokenizer=self.spec.tokenizer, on_progress=on_progress)
 
-    def _observe(self, on_progress: Callable[[int, int], None] | None = None) -> Observed:
-        return observe(self.loaded, self._context(on_progress), self._trainer)
-
     @property
     def _trainer(self) -> str:
         return self._executor({}).trainer
@@ -348,6 +348,15 @@ class Workspace:
                 f"mix {self.spec.name} has no lock yet", place=Place(str(self.lock_path)), remedy="olmixctl apply"
             )
         return lock
+
+
+def _uncached(reason: str) -> Check:
+    return Check(
+        level="note",
+        name="cache",
+        message=f"fingerprints are kept for this command only: {reason}",
+        remedy="make .olmixctl writable; applying needs it",
+    )
 
 
 def _design(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +18,7 @@ from pathlib import Path
 from olmixctl.errors import IncompleteError
 from olmixctl.execute.events import OnEvent, RunFinished, RunProgress, TrainingStarted
 from olmixctl.execute.protocol import Outcome, Record, TrainingData
-from olmixctl.execute.worker import WorkerSetting, start_worker, train_run
+from olmixctl.execute.worker import WorkerSetting, start_worker, train_run, warm_up
 from olmixctl.plan.model import PlannedRun
 from olmixctl.proxy.config import TRAINER_VERSION, TrainerOptions, require_torch
 from olmixctl.spec.model import ExecutorSpec
@@ -53,19 +54,22 @@ class LocalExecutor:
     ) -> None:
         """See `Executor`."""
         require_torch()
-        prepared = data()
         slots = self._parallelism or self._default_parallelism()
         parallelism = min(slots, len(runs))
-        on_event(TrainingStarted(len(runs), 0, parallelism, self.spec.device))
         context = multiprocessing.get_context("spawn")
         stop, progress = context.Event(), context.Queue()
-        setting = WorkerSetting(data=prepared, options=self._options(slots), parent=os.getpid())
+        setting = WorkerSetting(options=self._options(slots), parent=os.getpid())
         pool = ProcessPoolExecutor(
             parallelism, mp_context=context, initializer=start_worker, initargs=(setting, stop, progress)
         )
         collector = _Collector(len(runs), record, on_event)
-        futures = [pool.submit(train_run, run) for run in runs]
+        futures: list[Future[Outcome]] = []
         try:
+            for _ in range(parallelism):
+                pool.submit(warm_up)
+            prepared = data()
+            on_event(TrainingStarted(len(runs), 0, parallelism, self.spec.device))
+            futures += [pool.submit(train_run, run, prepared) for run in runs]
             _collect(futures, collector, progress, on_event)
         except KeyboardInterrupt:
             stop.set()
@@ -91,7 +95,8 @@ class LocalExecutor:
         return 1 if self._on_gpu() else cores()
 
     def _on_gpu(self) -> bool:
-        if self.spec.device == "cpu":
+        # Asking torch costs two seconds of import in this process; without a device file the answer is known.
+        if self.spec.device == "cpu" or (self.spec.device == "auto" and not _has_accelerator_files()):
             return False
         import torch
 
@@ -106,6 +111,11 @@ class LocalExecutor:
             threads=self.spec.threads or max(1, cores() // slots),
             checkpoint_dir=self.checkpoints,
         )
+
+
+def _has_accelerator_files() -> bool:
+    """Whether torch may find a GPU: elsewhere than on Linux only torch knows."""
+    return sys.platform != "linux" or any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
 
 
 class _Collector:

@@ -13,14 +13,13 @@ from olmixctl.execute.protocol import Outcome, TrainingData
 from olmixctl.plan.model import PlannedRun
 from olmixctl.proxy.config import Progress, RunConfig, TrainerOptions, TrainResult
 
-__all__ = ["WorkerSetting", "run_config", "start_worker", "train_run"]
+__all__ = ["WorkerSetting", "run_config", "start_worker", "train_run", "warm_up"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSetting:
     """What a worker is told once."""
 
-    data: TrainingData
     options: TrainerOptions
     parent: int
 
@@ -44,7 +43,12 @@ def start_worker(setting: WorkerSetting, stop: Event, progress: Queue[RunProgres
     _worker = _Worker(setting, stop, progress)
 
 
-def train_run(run: PlannedRun) -> Outcome:
+def warm_up() -> None:
+    """Load torch while the parent still prepares the data."""
+    import torch  # noqa: F401
+
+
+def train_run(run: PlannedRun, data: TrainingData) -> Outcome:
     """Train one run in this process, up to the end or until the parent stops it or is gone."""
     from olmixctl.proxy.train import train
 
@@ -55,9 +59,9 @@ def train_run(run: PlannedRun) -> Outcome:
         progress.put(RunProgress(run.key, p.step, p.steps, p.loss, p.tokens_per_second, p.eta_seconds))
 
     result = train(
-        run_config(run, setting.data),
-        setting.data.shards,
-        setting.data.evals,
+        run_config(run, data),
+        data.shards,
+        data.evals,
         setting.options,
         on_progress=report,
         should_stop=lambda: stop.is_set() or os.getppid() != setting.parent,
