@@ -26,64 +26,6 @@ def add_news(root, extra=""):
     write_mix(root, {"code": "", "docs": "", "news": extra, "web": ""}, evals=("code", "docs"))
 
 
-# init
-
-
-def test_init_writes_a_mix_that_validates_and_overwrites_nothing(olmixctl, root):
-    answer = olmixctl("init", "second", "--from", "corpora", "--target", "2M").stdout
-    assert answer.splitlines() == [
-        "wrote mixes/second.yaml: 3 domains, 3 evals",
-        "wrote schemas/mix.schema.json",
-        "wrote .gitattributes",
-        "wrote .gitignore",
-    ]
-    assert "second.yaml: valid" in olmixctl("validate", "second").stdout
-    assert "{tokens: 2M," in (root / "mixes/second.yaml").read_text()
-    before = (root / "mixes/second.yaml").read_bytes()
-    assert "is there already" in olmixctl("init", "second", code=64).stderr
-    assert (root / "mixes/second.yaml").read_bytes() == before
-
-
-def test_init_puts_the_schema_where_the_mix_file_says_it_is(olmixctl, root):
-    olmixctl("init", "second")
-    head = (root / "mixes/second.yaml").read_text().splitlines()[0]
-    path = root / "mixes" / head.partition("$schema=")[2]
-    assert json.loads(path.read_text()) == json.loads((SCHEMAS / "mix.schema.json").read_text())
-    path.write_text("{}")
-    assert "schemas" not in " ".join(olmixctl.json("init", "third")["also"])
-    assert path.read_text() == "{}"
-
-
-def test_init_takes_source_code_says_what_it_skipped_and_the_mix_plans(olmixctl, root):
-    code, scans = root / "texts/quelltext größe/pkg", root / "texts/scans"
-    code.mkdir(parents=True)
-    scans.mkdir()
-    (scans / "a.pdf").write_bytes(b"%PDF")
-    (code / "__init__.py").touch()
-    (root / "texts/web").mkdir()
-    for n in range(200):
-        (root / f"texts/web/{n}.txt").write_text(f"page {n} " * 40)
-        (code / f"m{n}.py").write_text(f"def f{n}(x):\n    return x + {n}\n" * 9)
-    result = olmixctl("init", "second", "--from", "texts")
-    assert "wrote mixes/second.yaml: 2 domains, 2 evals\n" in result.stdout
-    assert "note: texts/scans: skipped" in result.stderr
-    assert "quelltext-grosse" in olmixctl("plan", "second").stdout
-
-
-def test_init_tells_git_what_to_do_once_and_keeps_what_is_there(olmixctl, root):
-    (root / ".gitignore").write_text("*.pyc")
-    olmixctl("init", "a")
-    olmixctl("init", "b")
-    assert (root / ".gitignore").read_text() == "*.pyc\n.olmixctl/\n"
-    assert (root / ".gitattributes").read_text() == "*.lock.yaml -merge\n*.runs/** linguist-generated\n"
-
-
-@pytest.mark.parametrize("words", [["../up"], ["a b"], ["x.yaml"], ["ok", "--target", "1e9"], ["ok", "--from", "none"]])
-def test_init_refuses_what_cannot_be(olmixctl, root, words):
-    assert "error:" in olmixctl("init", *words, code=64).stderr
-    assert not (root / "mixes/ok.yaml").exists()
-
-
 # validate, fmt
 
 
@@ -275,58 +217,6 @@ def test_a_saved_plan_needs_no_approval_and_binds(olmixctl, root):
     assert read_lock(LOCK).serial == 1
     stale = olmixctl("apply", "plan.json", code=4).stderr
     assert "the lock has another lineage" in stale or "serial 0 to 1" in stale
-
-
-ALTERED = {
-    "proxy tokens": lambda p: p["proxy"].update(tokens=7),
-    "cost": lambda p: p["cost"].update(flops=1.0),
-    "a reason": lambda p: p.update(reason="because"),
-    "a number that JSON does not have": lambda p: p["cost"].update(flops=float("inf")),
-    "its digest": lambda p: p.update(digest="sha256:" + "0" * 64),
-}
-
-
-@pytest.mark.parametrize("case", ALTERED)
-@pytest.mark.parametrize("command", ["apply", "show"])
-def test_a_plan_edited_by_hand_is_refused(olmixctl, root, command, case):
-    olmixctl("plan", "--out", "plan.json")
-    document = json.loads((root / "plan.json").read_text())
-    ALTERED[case](document)
-    (root / "plan.json").write_text(json.dumps(document))
-    assert "altered after it was written" in olmixctl(command, "plan.json", code=8).stderr
-    assert not LOCK.exists()
-
-
-def test_a_saved_plan_may_be_laid_out_anew_or_come_from_stdout(olmixctl, root):
-    document = olmixctl.json("plan")
-    (root / "plan.json").write_text(json.dumps(dict(reversed(document.items()))))
-    olmixctl("apply", "plan.json")
-    assert LOCK.exists()
-
-
-@pytest.mark.parametrize("path", ["mixes/other.yaml", "own.yaml"])
-def test_a_saved_plan_finds_its_mix_whatever_the_file_is_called(olmixctl, root, monkeypatch, path):
-    (root / "mixes/base.yaml").rename(root / path)
-    olmixctl("plan", path, "--out", "plan.json")
-    (root / "below").mkdir()
-    monkeypatch.chdir(root / "below")
-    olmixctl("apply", "../plan.json")
-    assert (root / path).with_suffix(".lock.yaml").exists()
-
-
-def test_a_saved_plan_is_of_the_mix_beside_it_where_there_is_none_here(olmixctl, root, monkeypatch, tmp_path_factory):
-    (root / "link").symlink_to(root / "mixes/base.yaml")
-    (root / "link").rename(root / "mixes/linked.yaml")
-    olmixctl("plan", "linked", "--out", "plan.json")
-    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    olmixctl("apply", root / "plan.json")
-    assert (root / "mixes/linked.lock.yaml").exists()
-
-
-def test_a_saved_plan_without_its_mix_is_refused(olmixctl, root):
-    olmixctl("plan", "--out", "plan.json")
-    (root / "mixes/base.yaml").rename(root / "mixes/gone.yaml")
-    assert "plan is of mixes/base.yaml" in olmixctl("apply", "plan.json", code=64).stderr
 
 
 def test_a_stale_plan_names_what_changed(olmixctl, root):
