@@ -127,7 +127,7 @@ def check(plan: Plan, first: dict[str, int], second: dict[str, int]) -> None:
         mean = statistics.fmean(values)
         seeds = " ".join(f"{value:.4f}" for value in values)
         print(f"{name:<36} {predicted[name]:>9.4f} {mean:>9.4f} {seeds:>15} {mean / natural - 1:>+8.1%}")
-    print(f"\n{verdict(measured)}")
+    print(f"\n{verdict(measured)}\n{uniform_in_words(plan, measured)}")
 
 
 def average(record: RunRecord) -> float:
@@ -149,6 +149,18 @@ def verdict(measured: dict[str, list[float]]) -> str:
     better = statistics.fmean(measured["second mix"]) < statistics.fmean(measured["first mix"])
     lines.append(f"The new domain {'helped' if better else 'did NOT help'}: second mix against first.")
     return "\n".join(lines)
+
+
+def uniform_in_words(plan: Plan, measured: dict[str, list[float]]) -> str:
+    """How the plainest mix of all compares, and whether the mix file would allow it."""
+    target, states = plan.observed.spec.target, plan.observed.states
+    passes = {domain: target.tokens / len(states) / state.tokens for domain, state in states.items()}
+    over = [f"{d} {n:.1f} times" for d, n in sorted(passes.items()) if n > target.max_repetition]
+    better = statistics.fmean(measured["uniform"]) < statistics.fmean(measured["second mix"])
+    allowed = (
+        f"it would repeat {', '.join(over)} where {target.max_repetition:g} are allowed" if over else "it is allowed"
+    )
+    return f"Uniform measures {'better' if better else 'worse'} than the second mix; {allowed}."
 
 
 def on_grid(weights: dict[str, float]) -> GridMixture:
