@@ -33,19 +33,32 @@ def on_terminal(root, *words, columns=80, typed="", **environment):
         preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  (no threads here)
     )
     os.close(theirs)
-    output = ""
-    while chunk := _read(ours):
-        output += chunk
-        if typed and PROMPT in output:
-            os.write(ours, typed.encode())
-            typed = ""
-    os.close(ours)
-    return process.wait(timeout=60), output
+    output, asked = "", False
+    try:
+        while chunk := _read(ours, again="\x03" if asked and typed == "\x03" else ""):
+            output += chunk
+            if typed and not asked and PROMPT in output:
+                asked = True
+                os.write(ours, typed.encode())
+        return process.wait(timeout=60), output
+    finally:
+        os.close(ours)
+        process.kill()
+        process.wait()
 
 
-def _read(terminal):
-    """The next output; empty when the process is gone (Linux says so with an error)."""
-    ready, _, _ = select.select([terminal], [], [], 60)
+def _read(terminal, again):
+    """The next output; empty when the process is gone (Linux says so with an error).
+
+    `again` is typed once more each second: a Ctrl-C that comes between the question and the reading of the answer is
+    only noticed with the next key, as by any Python program.
+    """
+    for _ in range(60):
+        ready, _, _ = select.select([terminal], [], [], 1)
+        if ready:
+            break
+        if again:
+            os.write(terminal, again.encode())
     assert ready, "nothing for a minute"
     try:
         return os.read(terminal, 65536).decode(errors="replace")
