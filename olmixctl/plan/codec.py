@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from olmixctl.errors import StaleError
 from olmixctl.mixture import GRID
 from olmixctl.plan.build import PlanOptions
-from olmixctl.plan.model import Cost, Plan
+from olmixctl.plan.model import Cost, Observed, Plan
 from olmixctl.plan.steps import FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 
 __all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json", "saved_options"]
@@ -29,16 +29,7 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
         },
         "base": {"digest": plan.base.digest, "lineage": plan.base.lineage, "serial": plan.base.serial},
         "spec": {"semantic": observed.semantic, "full": observed.full},
-        "domains": {
-            d: {
-                "fingerprint": s.fingerprint,
-                "content": s.content,
-                "tokens": s.tokens,
-                "documents": s.documents,
-                "natural": round(observed.natural[d], 6),
-            }
-            for d, s in sorted(observed.states.items())
-        },
+        "domains": _domains(observed),
         "evals": dict(sorted(observed.evals.items())),
         "trainer": observed.trainer,
         "proxy": {"model": observed.spec.proxy.model, "tokens": observed.spec.proxy.tokens},
@@ -99,6 +90,20 @@ def _step(step: Step) -> dict[str, Any]:
             return {"do": "write-lock", "serial": serial}
         case _:
             assert_never(step)
+
+
+def _domains(observed: Observed) -> dict[str, Any]:
+    natural = observed.natural
+    return {
+        domain_id: {
+            "fingerprint": state.fingerprint,
+            "content": state.content,
+            "tokens": state.tokens,
+            "documents": state.documents,
+            "natural": round(natural[domain_id], 6),
+        }
+        for domain_id, state in sorted(observed.states.items())
+    }
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
