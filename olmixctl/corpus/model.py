@@ -38,7 +38,7 @@ class DomainState:
 
     Attributes:
         id: as declared.
-        fingerprint: `olx1:` + digest (FORMATS, Fingerprints).
+        fingerprint: `olx1:` + digest.
         content: `olc1:` + order-free digest of the set of documents: equal when the same documents lie in other files.
         tokens: text tokens, N_j.
         documents: number of documents; None when declared without.
