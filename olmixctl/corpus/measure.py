@@ -143,8 +143,8 @@ def _measure_files(found: Sequence[Found], context: CorpusContext) -> dict[_File
     keys = {f: ("file", _VERSION, f.url, str(f.format), context.tokenizer.digest) for f in found}
     kept = context.cache.get({key: f.stamp for f, key in keys.items() if f.stamp})
     rows = {_file_name(f): _Measured.decode(f, kept[key]) for f, key in keys.items() if key in kept}
-    todo = [f for f in found if _file_name(f) not in rows]
-    total, done, saved = sum(f.size for f in todo), 0, time.monotonic()
+    unread = [f for f in found if _file_name(f) not in rows]
+    total, done, saved = sum(f.size for f in unread), 0, time.monotonic()
     unsaved: list[tuple[Found, FileScan]] = []
 
     def save() -> None:
@@ -153,7 +153,7 @@ def _measure_files(found: Sequence[Found], context: CorpusContext) -> dict[_File
         unsaved.clear()
 
     try:
-        for file, scan in zip(todo, _scan_all(todo, context), strict=True):
+        for file, scan in zip(unread, _scan_all(unread, context), strict=True):
             rows[_file_name(file)] = _Measured.of(file, scan)
             unsaved.append((file, scan))
             done += file.size

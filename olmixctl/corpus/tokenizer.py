@@ -149,8 +149,10 @@ def _load(content: bytes, name: str) -> Any:  # noqa: ANN401  (an untyped librar
         ) from error
     try:
         return tokenizers.Tokenizer.from_str(content.decode())
-    # The library raises bare Exception for a malformed file.
     except Exception as error:
+        # The library raises bare Exception for a malformed file; anything more special is a defect and goes on.
+        if type(error) is not Exception and not isinstance(error, UnicodeDecodeError):
+            raise
         raise CorpusError(
             f"not a tokenizer.json: {error}",
             place=Place(name),

@@ -77,7 +77,7 @@ def heldout() -> Callable[..., EvalSpec]:
 @pytest.fixture
 def word_tokenizer(workspace: Workspace) -> Path:
     """`tokenizer.json`: words and white space, with byte fallback through an unknown token."""
-    tokenizers = pytest.importorskip("tokenizers")
+    import tokenizers
     from tokenizers import models, pre_tokenizers, trainers
 
     tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token="[UNK]"))

@@ -203,7 +203,7 @@ def test_a_cut_token_file(read):
 
 
 def test_parquet(read, workspace):
-    pa = pytest.importorskip("pyarrow")
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"id": [1, 2], "text": ["a", "文"]}), workspace.root / "a.parquet")

@@ -216,7 +216,11 @@ def test_an_eval_text_that_is_trained_on_names_both_places(workspace, web, many_
 
 def test_an_eval_text_that_is_held_out_is_no_leak(workspace, web, many_texts, heldout):
     held = next(t for t in many_texts if number(t) < 0.2 * 2**64)
-    digests([file_eval(workspace, [{"text": held}]), heldout("web", fraction=0.2)], [web], workspace.context())
+    evals = [file_eval(workspace, [{"text": held}]), heldout("web", fraction=0.2)]
+    assert len(digests(evals, [web], workspace.context())) == 2
+    # The same text is a leak as soon as nothing holds it out.
+    with pytest.raises(CorpusError, match="trains on"):
+        digests(evals[:1], [web], workspace.context())
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def test_wrong_evidence_is_named(weights: dict, losses: dict, message: str) -> N
 
 
 def test_the_grid_is_inside_the_tolerance() -> None:
-    Evidence.of({"r": {"a": 0.333333, "b": 0.333333, "c": 0.333334}}, {"r": {"x": 1.0}})
+    found = Evidence.of({"r": {"a": 0.333333, "b": 0.333333, "c": 0.333334}}, {"r": {"x": 1.0}})
+    assert found.weights_RC.tolist() == [[0.333333, 0.333333, 0.333334]]
 
 
 def test_subset_and_never_sampled() -> None:
