@@ -59,7 +59,7 @@ def make_lock(
         "name": "base",
         "lineage": f"lin1:{sha256_hex('base')}",
         "serial": 1,
-        "parent": None,
+        "parents": (),
         "tool_version": "0.1.0",
         "spec_semantic": f"sha256:{sha256_hex('semantic')}",
         "spec_full": f"sha256:{sha256_hex('full')}",

@@ -142,7 +142,7 @@ def locks(draw):
         name=draw(names),
         lineage=draw(names),
         serial=draw(st.integers(1, 10**6)),
-        parent=draw(st.none() | hexes.map("sha256:{}".format)),
+        parents=tuple(sorted(draw(st.sets(hexes.map("sha256:{}".format), max_size=2)))),
         tool_version=draw(names),
         spec_semantic="sha256:" + draw(hexes),
         spec_full="sha256:" + draw(hexes),

@@ -153,7 +153,7 @@ def _document(lock: Lock) -> dict[str, Any]:
         "name": lock.name,
         "lineage": lock.lineage,
         "serial": lock.serial,
-        "parent": lock.parent,
+        **_parents(lock.parents),
         "tool": {"name": "olmixctl", "version": lock.tool_version},
         "spec": {"semantic": lock.spec_semantic, "full": lock.spec_full},
         # Canonical JSON in one string a section: exact, compact, and never touched by YAML's number rules.
@@ -189,6 +189,13 @@ def _document(lock: Lock) -> dict[str, Any]:
             for name, m in sorted(lock.predicted.items())
         }
     return document
+
+
+def _parents(digests: tuple[str, ...]) -> dict[str, Any]:
+    """One parent has a key of its own, as in locks written before two were possible."""
+    if len(digests) < 2:
+        return {"parent": digests[0] if digests else None}
+    return {"parents": sorted(digests)}
 
 
 def _domain(record: LockedDomain) -> dict[str, Any]:
@@ -233,7 +240,7 @@ def _lock(document: Mapping[str, Any]) -> Lock:
         name=document["name"],
         lineage=document["lineage"],
         serial=document["serial"],
-        parent=document["parent"],
+        parents=_read_parents(document),
         tool_version=document["tool"]["version"],
         spec_semantic=document["spec"]["semantic"],
         spec_full=document["spec"]["full"],
@@ -249,6 +256,13 @@ def _lock(document: Mapping[str, Any]) -> Lock:
         solution=_read_solution(document["solution"]),
         predicted={n: LockedMetric(**m) for n, m in document.get("predicted", {}).items()},
     )
+
+
+def _read_parents(document: Mapping[str, Any]) -> tuple[str, ...]:
+    if "parents" in document:
+        return tuple(document["parents"])
+    parent = document["parent"]
+    return () if parent is None else (parent,)
 
 
 def _units(value: Decimal | int, scale: int) -> int:

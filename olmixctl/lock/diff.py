@@ -154,7 +154,7 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
         )
     moves = _moves(before, after)
     kept = _kept(before, after, moves)
-    child = after.parent == digest_of(before)
+    child = after.parents == (digest_of(before),)
     return LockDiff(
         name=after.name,
         serials=(before.serial, after.serial),

@@ -138,7 +138,7 @@ class Lock:
         name: of the mix.
         lineage: made with the first lock; locks of different lineage never mix.
         serial: +1 a written change.
-        parent: digest of the lock this one was computed from, or None.
+        parents: digests of the locks this one was computed from: none, one, or both sides of a resolved merge, sorted.
         tool_version: olmixctl that wrote it.
         spec_semantic: digest of what decides the mix.
         spec_full: digest that also covers descriptions, owners and the like.
@@ -158,7 +158,7 @@ class Lock:
     name: str
     lineage: str
     serial: int
-    parent: str | None
+    parents: tuple[str, ...]
     tool_version: str
     spec_semantic: str
     spec_full: str

@@ -92,7 +92,7 @@ def _lock(
         name=observed.spec.name,
         lineage=previous.lineage if previous else _lineage(observed, root),
         serial=serial,
-        parent=digest_of(previous) if previous else None,
+        parents=(digest_of(previous),) if previous else (),
         tool_version=__version__,
         spec_semantic=observed.semantic,
         spec_full=observed.full,

@@ -183,5 +183,5 @@ def _active(lock: Lock) -> str:
 
 
 def _identity(lock: Lock) -> str:
-    parent = f", parent {short(lock.parent)}" if lock.parent else ""
-    return f"lineage {short(lock.lineage)}{parent}, written by olmixctl {lock.tool_version}"
+    parents = "".join(f", parent {short(digest)}" for digest in lock.parents)
+    return f"lineage {short(lock.lineage)}{parents}, written by olmixctl {lock.tool_version}"

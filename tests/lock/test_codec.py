@@ -37,7 +37,8 @@ def test_weights_are_a_block_of_aligned_decimals(lock):
         {},
         {"surrogate": None, "predicted": {}, "evidence": ()},
         {"excluded": (Excluded(run="r1:" + "0" * 64, reason="loss spike"),)},
-        {"parent": "sha256:" + "a" * 64, "serial": 7},
+        {"parents": ("sha256:" + "a" * 64,), "serial": 7},
+        {"parents": ("sha256:" + "a" * 64, "sha256:" + "b" * 64), "serial": 7},
     ],
 )
 def test_the_text_fits_the_schema(block, fields):
@@ -47,6 +48,42 @@ def test_the_text_fits_the_schema(block, fields):
     )
     document = yaml.safe_load(dump(dataclasses.replace(lock, solution=solution)))
     assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(document)) == []
+
+
+TWO = ("sha256:" + "a" * 64, "sha256:" + "b" * 64)
+
+
+@pytest.mark.parametrize(
+    ("parents", "line"),
+    [((), "parent: null\n"), (TWO[:1], f"parent: {TWO[0]}\n"), (TWO, f"parents: [{TWO[0]}, {TWO[1]}]\n")],
+)
+def test_fewer_than_two_parents_are_written_as_ever_and_two_as_a_list(lock, parents, line):
+    text = dump(dataclasses.replace(lock, parents=parents))
+    assert f"serial: 1\n{line}tool:" in text
+    assert parse(text).parents == parents
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"parents: [{TWO[0]}]",
+        f"parents: [{TWO[1]}, {TWO[0]}]",
+        f"parent: null\nparents: [{TWO[0]}, {TWO[1]}]",
+        "parents: []",
+    ],
+)
+def test_parents_have_one_way_of_being_written(lock, line):
+    with pytest.raises(IntegrityError, match="canonical"):
+        parse(resealed(dump(lock).replace("parent: null", line)))
+
+
+def test_the_schema_takes_one_of_parent_and_parents(lock):
+    valid = jsonschema.Draft202012Validator(SCHEMA).is_valid
+    document = yaml.safe_load(dump(lock))
+    assert not valid(document | {"parents": list(TWO)})
+    del document["parent"]
+    assert not valid(document)
+    assert not valid(document | {"parents": list(TWO[:1])})
 
 
 @pytest.mark.parametrize(

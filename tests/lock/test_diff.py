@@ -89,7 +89,7 @@ def test_declared_inputs_are_compared_as_deep_as_they_go(lock):
 
 def test_a_child_is_compared_by_its_own_laws(lock):
     metric = LockedMetric(natural=None, previous=Decimal("0.9"), this=Decimal("0.8"))
-    child = make_lock(OLD, parent=digest_of(lock), serial=2, predicted={"python": metric})
+    child = make_lock(OLD, parents=(digest_of(lock),), serial=2, predicted={"python": metric})
     assert diff_locks(lock, child).same_laws
     found = {m.metric: (m.before, m.after) for m in diff_locks(lock, child).predicted}
     assert found["python"] == (Decimal("0.9"), Decimal("0.8"))

@@ -34,7 +34,7 @@ def lock_of(weights, shares=None):
     mass = sum(weights[d] for d in shares)
     blocks = {BLOCK_NAME: LockedBlock(mass=mass, members=len(shares), from_serial=1)} if shares else {}
     return Lock(
-        name="m", lineage="lin1:0", serial=2, parent=None, tool_version="0", spec_semantic="s", spec_full="f",
+        name="m", lineage="lin1:0", serial=2, parents=(), tool_version="0", spec_semantic="s", spec_full="f",
         inputs={}, evals={}, weights=weights, domains=domains, blocks=blocks, evidence=(), evidence_root="sha256:0",
         solution=LockedSolution(status="kept"),
     )  # fmt: skip

@@ -143,7 +143,7 @@ def child(lock):
         weights,
         block=tuple(WEIGHTS),
         serial=2,
-        parent=digest_of(lock),
+        parents=(digest_of(lock),),
         predicted=predicted,
         evidence=("r1:new",),
         inputs={**lock.inputs, "objective": {"kl": 0.1}, "domains": {"news": {"min": 0}}},
