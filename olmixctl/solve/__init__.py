@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from olmixctl.solve.certificate import EXACT_TOLERANCE, ROUNDED_TOLERANCE, Certificate, certify
-from olmixctl.solve.exact import Solution, SolveError, solve
+from olmixctl.solve.exact import Solution, SolveError, optimum, solve
 from olmixctl.solve.feasible import check_feasible
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, block_cap, cap_rows, caps
 from olmixctl.solve.program import objective_at
@@ -26,6 +26,7 @@ __all__ = [
     "certify",
     "check_feasible",
     "objective_at",
+    "optimum",
     "project",
     "round_solution",
     "solve",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from olmixctl.solve.feasible import with_room
 from olmixctl.solve.interior import Interior, minimise
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import LEAST, Program, build
@@ -64,7 +65,7 @@ def certify(
         InfeasibleError: a guardrail lies below its metric's floor, or a domain without reference is held above zero.
         ValueError: the point lacks a coordinate, or a metric has no fit.
     """
-    program = build(problem, metrics)
+    program = with_room(build(problem, metrics))
     return certify_program(program, point, minimise(program), tolerance=tolerance)
 
 
@@ -79,7 +80,7 @@ def certify_program(program: Program, point: Mapping[str, float], anchor: Interi
     bound = lower_bound(program, anchor.x_C)
     objective = program.value(x_C)
     gap = objective - bound
-    ok = primal <= tolerance and -_least(primal) <= gap <= tolerance
+    ok = primal <= tolerance and -_gain(program, anchor, primal) <= gap <= tolerance
     return Certificate(primal=primal, dual=anchor.residual, gap=gap, objective=objective, bound=bound, ok=ok)
 
 
@@ -96,7 +97,7 @@ def lower_bound(program: Program, y_C: Array) -> float:
     solved = linprog(
         gradient_C,
         A_ub=rows.G_KC if len(rows.G_KC) else None,
-        b_ub=rows.limit_K if len(rows.G_KC) else None,
+        b_ub=program.loosened_K if len(rows.G_KC) else None,
         A_eq=rows.B_EC,
         b_eq=rows.target_E,
         bounds=(0, None),
@@ -108,6 +109,10 @@ def lower_bound(program: Program, y_C: Array) -> float:
     return program.value(inside_C) + float(solved.fun) - float(gradient_C @ inside_C)
 
 
-def _least(primal: float) -> float:
-    """How far below the bound a point may lie: it can gain about what it breaks, times multipliers of order ten."""
-    return 1e-8 + 10.0 * primal
+def _gain(program: Program, anchor: Interior, primal: float) -> float:
+    """How far below the bound a point may lie that breaks rows by `primal`: that, times the rows' multipliers.
+
+    F(x) + Σ multiplier · (row − limit) is at least the optimum for every x (weak duality).
+    """
+    multipliers = float(anchor.duals_K @ program.rows.scale_K + np.abs(anchor.duals_E).sum())
+    return 1e-8 + primal * multipliers

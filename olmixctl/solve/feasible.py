@@ -14,10 +14,12 @@ from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import Program, build
 from olmixctl.solve.rows import Rows, Side
 
-__all__ = ["check_feasible", "check_program"]
+__all__ = ["ROOM", "check_feasible", "check_program", "with_room"]
 
 _SLACK = 1e-9
 """Bounds that a mix can meet within this are taken as met: it is a thousandth of the grid."""
+ROOM = 5e-8
+"""A twentieth of the grid: the least width in which the optimum is looked for."""
 
 
 def check_feasible(problem: MixProblem, metrics: Sequence[ConvexMetric] = ()) -> None:
@@ -50,6 +52,36 @@ def check_program(program: Program, problem: MixProblem) -> None:
         s for kept, of in ((keep_K, rows.sides_K), (keep_E, rows.sides_E)) for s, k in zip(of, kept, strict=True) if k
     ]
     raise _conflict([side for side in sides if side.name != "simplex"], _holds(program, problem))
+
+
+def with_room(program: Program) -> Program:
+    """`program`, its inequalities loosened alike by what they lack of leaving `ROOM` on every side.
+
+    Bounds that leave a single point have no inside, their multipliers no limit, and an interior-point method nothing
+    to walk in. In `ROOM` it has; what is found breaks no bound by more, and rounding puts it back inside.
+    """
+    from scipy.optimize import linprog
+
+    rows = program.rows
+    if not len(rows.sides_K):
+        return program
+    width = linprog(
+        np.append(np.zeros(rows.G_KC.shape[1]), -1.0),
+        A_ub=np.vstack([
+            np.hstack([rows.G_KC, np.ones((len(rows.G_KC), 1))]),
+            *(np.hstack([sign * rows.B_EC, np.zeros((len(rows.B_EC), 1))]) for sign in (1.0, -1.0)),
+        ]),
+        b_ub=np.concatenate([rows.limit_K, rows.target_E + _SLACK, _SLACK - rows.target_E]),
+        bounds=[(0, None)] * rows.G_KC.shape[1] + [(None, ROOM)],
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )  # fmt: skip
+    if width.status != 0 or width.fun is None:
+        raise ArithmeticError(f"the width program, which always has a solution, ended with: {width.message}")
+    lack = ROOM + float(width.fun)
+    if lack <= _SLACK:
+        return program
+    return replace(program, room=lack)
 
 
 def _shortfall(rows: Rows, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_]) -> float:

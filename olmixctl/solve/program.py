@@ -43,6 +43,7 @@ class Program:
         tilt_C: KL inside each coordinate.
         constant: KL of the held coordinates times λ.
         rows: the constraints.
+        room: by how much their inequalities are loosened while the optimum is looked for (`feasible.with_room`).
     """
 
     names: tuple[str, ...]
@@ -57,6 +58,12 @@ class Program:
     tilt_C: Array
     constant: float
     rows: Rows
+    room: float = 0.0
+
+    @property
+    def loosened_K(self) -> Array:
+        """Right sides of the inequality rows with their room: what solvers are given."""
+        return np.asarray(self.rows.limit_K + self.room)
 
     def value(self, x_C: Array) -> float:
         """The objective; 0 log 0 is 0."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.solve.certificate import EXACT_TOLERANCE, certify_program
 from olmixctl.solve.exact import SolveError
-from olmixctl.solve.feasible import check_program
+from olmixctl.solve.feasible import check_program, with_room
 from olmixctl.solve.interior import minimise
 from olmixctl.solve.problem import LinearBound, MixProblem
 from olmixctl.solve.program import build
@@ -35,7 +35,7 @@ def project(
     )
     program = build(problem, ())
     check_program(program, problem)
-    found = minimise(program)
+    found = minimise(with_room(program))
     point = program.point(found.x_C)
     certificate = certify_program(program, point, found, tolerance=EXACT_TOLERANCE)
     if not certificate.ok:
