@@ -97,7 +97,7 @@ def lower_bound(program: Program, y_C: Array) -> float:
     solved = linprog(
         gradient_C,
         A_ub=rows.G_KC if len(rows.G_KC) else None,
-        b_ub=program.loosened_K if len(rows.G_KC) else None,
+        b_ub=program.limits if len(rows.G_KC) else None,
         A_eq=rows.B_EC,
         b_eq=rows.target_E,
         bounds=(0, None),

@@ -137,7 +137,7 @@ def _clarabel(program: Program) -> Array:
         objective = objective + program.kl * divergence
     constraints = [x >= 0, rows.B_EC @ x == rows.target_E]
     if len(rows.G_KC):
-        constraints.append(rows.G_KC @ x <= program.loosened_K)
+        constraints.append(rows.G_KC @ x <= program.limits)
     cone = cp.Problem(cp.Minimize(objective), constraints)
     statuses = []
     for settings in _ATTEMPTS:

@@ -85,7 +85,7 @@ class _Task:
         weights_C = program.reference_C / max(float(program.reference_C.sum()), 1e-300) + 1.0 / count
         x = weights_C / weights_C.sum() * max(float(rows.target_E[0]), 1e-6)
         unit = max(1.0, float(np.abs(program.gradient(x)).max()))
-        G, h = np.concatenate([rows.G_KC, -np.eye(count)]), np.concatenate([program.loosened_K, np.zeros(count)])
+        G, h = np.concatenate([rows.G_KC, -np.eye(count)]), np.concatenate([program.limits, np.zeros(count)])
         s = np.maximum(h - G @ x, 0.01)
         s[-count:] = x
         return cls(program, G, h, unit), _State(x, s, 0.01 / s, np.zeros(len(rows.target_E)))

@@ -61,7 +61,7 @@ class Program:
     room: float = 0.0
 
     @property
-    def loosened_K(self) -> Array:
+    def limits(self) -> Array:
         """Right sides of the inequality rows with their room: what solvers are given."""
         return np.asarray(self.rows.limit_K + self.room)
 
