@@ -11,7 +11,7 @@ from olmixctl.cli.options import Json, NoColor
 
 __all__ = ["init"]
 
-_ATTRIBUTES = ("*.lock.yaml -merge", "*.runs/** linguist-generated")
+_ATTRIBUTES = ("*.lock.yaml text eol=lf -merge", "*.runs/** text eol=lf linguist-generated")
 _IGNORED = (".olmixctl/",)
 
 

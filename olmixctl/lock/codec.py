@@ -24,17 +24,16 @@ from olmixctl.lock.model import (
     LockedSolution,
     LockedSurrogate,
 )
+from olmixctl.lock.whole import INTEGRITY, RESTORE, check_whole
 from olmixctl.mixture import GRID, SHARE_UNITS, GridMixture
 
 __all__ = ["digest_of", "dump", "lock_as_json", "parse"]
-
-_INTEGRITY = "integrity: "
 
 
 def dump(lock: Lock) -> str:
     """The canonical text of a lock, integrity line included."""
     body = emit(_document(lock))
-    return f"{body}{_INTEGRITY}sha256:{sha256_hex(body)}\n"
+    return f"{body}{INTEGRITY}sha256:{sha256_hex(body)}\n"
 
 
 def digest_of(lock: Lock) -> str:
@@ -67,31 +66,29 @@ def parse(text: str, file: str = "lock") -> Lock:
 
     Raises:
         IntegrityError: conflict markers, not YAML, edited by hand, fields missing.
-        StaleError: written by a newer major version.
+        StaleError: written by a newer major version, and whole.
     """
     _refuse_conflict(text, file)
+    # Before the version is read: a number that was changed by hand must not pass for a newer format.
+    check_whole(text, file)
     document = _load(text, file)
     version = document.get("lock_version")
-    if not isinstance(version, int) or version > LOCK_VERSION:
+    if isinstance(version, int) and version > LOCK_VERSION:
         raise StaleError(
             f"lock_version {version} is newer than this olmixctl reads ({LOCK_VERSION})",
             place=Place(file),
             remedy="upgrade olmixctl",
         )
-    _check_integrity(text, file)
     try:
         lock = _lock(document)
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise IntegrityError(
-            f"the lock is malformed ({type(error).__name__}: {error})", place=Place(file), remedy=_RESTORE
+            f"the lock is malformed ({type(error).__name__}: {error})", place=Place(file), remedy=RESTORE
         ) from error
     if dump(lock) != text:
         # The digest fits but the text is not ours: keys this version does not know must not be dropped silently.
-        raise IntegrityError("the lock is not in canonical form", place=Place(file), remedy=_RESTORE)
+        raise IntegrityError("the lock is not in canonical form", place=Place(file), remedy=RESTORE)
     return lock
-
-
-_RESTORE = "restore it from Git (`git checkout -- FILE`), or remove it and run `olmixctl apply` to write a new one"
 
 
 def _refuse_conflict(text: str, file: str) -> None:
@@ -113,9 +110,9 @@ def _load(text: str, file: str) -> dict[str, Any]:
         # ValueError: a scalar that looks like a date or number and is none, as in `serial: 2026-13-45`.
         mark = getattr(error, "problem_mark", None)
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        raise IntegrityError("the lock is not readable YAML", place=place, remedy=_RESTORE) from error
+        raise IntegrityError("the lock is not readable YAML", place=place, remedy=RESTORE) from error
     if not isinstance(document, dict):
-        raise IntegrityError("the lock is not a mapping", place=Place(file), remedy=_RESTORE)
+        raise IntegrityError("the lock is not a mapping", place=Place(file), remedy=RESTORE)
     return document
 
 
@@ -127,16 +124,6 @@ def _exact_loader() -> Any:  # noqa: ANN401  (the class depends on how PyYAML wa
     loader: Any = type("ExactLoader", (base,), {})
     loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal(node.value))
     return loader
-
-
-def _check_integrity(text: str, file: str) -> None:
-    body, marker, stated = text.rpartition(_INTEGRITY)
-    if not marker or stated != f"sha256:{sha256_hex(body)}\n":
-        raise IntegrityError(
-            "the lock was edited by hand: its integrity line does not match its content",
-            place=Place(file, body.count("\n") + 1 if marker else None),
-            remedy=f"{_RESTORE}; to change the mix, edit the mix file and apply",
-        )
 
 
 def _fixed(value: Decimal | None, places: int) -> Decimal | None:
@@ -219,7 +206,7 @@ def _surrogate(record: LockedSurrogate) -> dict[str, Any]:
 
 
 def _solution(record: LockedSolution) -> dict[str, Any]:
-    return {
+    value: dict[str, Any] = {
         "solver": record.solver,
         "status": record.status,
         "objective": _fixed(record.objective, 9),
@@ -230,6 +217,7 @@ def _solution(record: LockedSolution) -> dict[str, Any]:
             for a in sorted(record.active, key=lambda a: a.constraint)
         ],
     }
+    return value if record.weights_from is None else value | {"weights_from": record.weights_from}
 
 
 def _lock(document: Mapping[str, Any]) -> Lock:

@@ -111,6 +111,8 @@ class LockedSolution:
         objective_at_rounded: at the recorded weights.
         residuals: primal, dual and gap of the optimality conditions.
         active: bounds with non-zero multipliers, sorted by name.
+        weights_from: serial of the lock that decided these weights, where they were left as they were because they
+            are still optimal within tolerance; None where this lock decided them.
     """
 
     status: SolutionStatus
@@ -119,6 +121,7 @@ class LockedSolution:
     objective_at_rounded: Decimal | None = None
     residuals: Mapping[str, Decimal] = field(default_factory=dict)
     active: tuple[ActiveBound, ...] = ()
+    weights_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -56,7 +56,9 @@ def test_init_tells_git_what_to_do_once_and_keeps_what_is_there(olmixctl, root):
     olmixctl("init", "a")
     olmixctl("init", "b")
     assert (root / ".gitignore").read_text() == "*.pyc\n.olmixctl/\n"
-    assert (root / ".gitattributes").read_text() == "*.lock.yaml -merge\n*.runs/** linguist-generated\n"
+    assert (root / ".gitattributes").read_text() == (
+        "*.lock.yaml text eol=lf -merge\n*.runs/** text eol=lf linguist-generated\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["../up"], ["a b"], ["x.yaml"], ["ok", "--target", "1e9"], ["ok", "--from", "none"]])
