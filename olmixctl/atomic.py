@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from olmixctl.errors import OlmixctlError, Place
 
-__all__ = ["write_atomically"]
+__all__ = ["TEMPORARY", "create_exclusively", "remove_leftovers", "write_atomically"]
+
+TEMPORARY = ".tmp"
+"""End of a temporary file's name; it starts with a dot and the name of the file that it is to become."""
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What file systems without hard links answer to one."""
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:
@@ -21,36 +29,87 @@ def write_atomically(path: Path, data: str | bytes) -> None:
         OlmixctlError: the folder cannot be written (permissions, disk full …); the old file is untouched.
     """
     raw = data.encode() if isinstance(data, str) else data
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(raw)
-            handle.flush()
-            os.fsync(handle.fileno())
-        # mkstemp makes private files; these are to be read by others, as any file a person writes.
-        temporary.chmod(0o666 & ~_umask())
+    with _explained(path), _temporary(path, raw) as temporary:
         temporary.replace(path)
-        temporary = None
         _sync_folder(path.parent)
+
+
+def create_exclusively(path: Path, data: bytes) -> bool:
+    """Create `path` with `data`, whole or not at all; False when the name is taken, whoever took it.
+
+    The file is written under a temporary name and linked onto its own: a link is atomic and fails when the name exists,
+    on NFS too. Where there are no hard links (FAT, some FUSE mounts) the name is first reserved by an exclusive, empty
+    creation and then replaced; a crash between the two leaves an empty file, which readers report as damaged.
+
+    Raises:
+        OlmixctlError: the folder cannot be written; nothing was created.
+    """
+    with _explained(path), _temporary(path, data) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            # Somebody who saw that `path` exists swept our temporary file away: the name is taken.
+            if path.exists():
+                return False
+            raise
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if not _reserve(path):
+                return False
+            temporary.replace(path)
+        _sync_folder(path.parent)
+        return True
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that a killed process left for files that exist by now; others may still be written."""
+    with contextlib.suppress(OSError):
+        for leftover in folder.glob(f".*{TEMPORARY}"):
+            name = leftover.name[1:].removesuffix(TEMPORARY).rpartition(".")[0]
+            if name and (folder / name).exists():
+                with contextlib.suppress(OSError):
+                    leftover.unlink()
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OlmixctlError(
             f"cannot write: {error.strerror or error}",
             place=Place(str(path)),
             remedy="make the folder writable, or free space on it; nothing was changed",
         ) from error
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, raw: bytes) -> Iterator[Path]:
+    """A synced file with `raw` beside `path`; gone afterwards unless it was moved."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Opened by hand: the module tempfile makes private files, and these are to be read by others.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(raw)
+            handle.flush()
+            os.fsync(handle.fileno())
+        yield temporary
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _reserve(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

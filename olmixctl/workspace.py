@@ -25,6 +25,7 @@ from olmixctl.errors import (
 )
 from olmixctl.execute.events import DataPreparing, OnEvent, Solving, silent
 from olmixctl.execute.protocol import Executor
+from olmixctl.ledger.home import LocalHome
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import Ledger
 from olmixctl.lock.codec import digest_of, parse
@@ -83,7 +84,7 @@ class Workspace:
                 place=loaded.place("ledger"),
                 remedy="remove `ledger`: runs are recorded beside the mix file",
             )
-        self.ledger = Ledger(loaded.path.with_name(stem + ".runs"))
+        self.ledger = Ledger(LocalHome(loaded.path.with_name(stem + ".runs")))
 
     @classmethod
     def open(cls, target: str | None = None, *, cwd: Path | None = None) -> Workspace:
@@ -167,7 +168,7 @@ class Workspace:
         if plan.blocked:
             first = plan.blocked[0]
             raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
-        trained, lock = 0, previous
+        trained, lock, written = 0, previous, False
         for step in steps_of(plan):
             match step:
                 case TrainRuns():
@@ -180,12 +181,12 @@ class Workspace:
                 case WriteLock():
                     assert lock is not None
                     self._base_of(plan)
-                    write_lock(self.lock_path, lock)
+                    written = write_lock(self.lock_path, lock)
         assert lock is not None, "a plan without a lock trains and writes one"
         return ApplyResult(
             lock=lock,
             previous=previous,
-            written=plan.has_changes,
+            written=written,
             trained=trained,
             recorded=len({run.key for run in plan.runs if run.recorded}),
             wall_seconds=time.monotonic() - began,
@@ -312,6 +313,7 @@ class Workspace:
     def _solve(self, plan: Plan, previous: Lock | None, keys: tuple[str, ...]) -> Lock:
         from olmixctl.methods.olmix import fit_evidence, gather, solve_mix
         from olmixctl.methods.record import solved_lock
+        from olmixctl.methods.steady import committed_weights
 
         records = self.ledger.records()
         evidence = gather(plan.observed, plan.coordinates, keys, records)
@@ -319,7 +321,9 @@ class Workspace:
         if not fitted.fit.status.converged:
             notes = "; ".join(fitted.fit.status.notes)
             raise IncompleteError(f"the laws could not be fitted: {notes}", remedy="train more runs, or other ones")
-        return solved_lock(plan, previous, fitted, solve_mix(plan.observed, plan.coordinates, fitted), records)
+        committed = committed_weights(plan, previous, evidence.runs)
+        solved = solve_mix(plan.observed, plan.coordinates, fitted, committed=committed)
+        return solved_lock(plan, previous, fitted, solved, records)
 
     def _keep(self, plan: Plan, previous: Lock | None) -> Lock:
         from olmixctl.methods.olmix import keep_ratios

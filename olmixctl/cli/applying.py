@@ -49,7 +49,7 @@ def apply_made(made: Made, console: Console, *, parallelism: int | None, solve_o
     console.text(f"\n{_closing(result)}")
     if result.written:
         lock, runs = workspace.lock_path, workspace.ledger.folder
-        paths = shlex.join(str(p.relative_to(root)) for p in (lock, runs) if p.exists())
+        paths = shlex.join(str(p.relative_to(root)) for p in (lock, runs) if p is not None and p.exists())
         console.hint(f"next: {'' if in_git(root) else 'git init, then '}git add {paths}")
     return 0
 

@@ -19,7 +19,7 @@ def find_run(ledger: Ledger, start: str) -> RunRecord:
     fitting = [record for record in ledger if record.key.startswith(wanted)]
     if len(fitting) == 1:
         return fitting[0]
-    place, remedy = Place(str(ledger.folder)), "`olmixctl runs list` shows the keys"
+    place, remedy = Place(ledger.home.where), "`olmixctl runs list` shows the keys"
     if not fitting:
         raise UsageError(f"no recorded run has a key that starts with {start!r}", place=place, remedy=remedy)
     raise UsageError(f"{len(fitting)} runs have keys that start with {start!r}", place=place, remedy="give more of it")

@@ -1,18 +1,30 @@
-"""The ledger on disk: `mixes/NAME.runs/`, one JSON file a run, each written atomically, never rewritten.
+"""The ledger: one JSON file a result, created whole and exclusively, never rewritten.
 
-The first result recorded under a key is the run's identity. A file that cannot be read is an error that names it:
+The first result recorded under a run's key is the run's identity; a later one that differs (of another apply, of
+another branch, after a taint) is kept beside it as a replicate. A file that cannot be read is an error that names it:
 a missing run and a damaged run are different things.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from olmixctl.atomic import write_atomically
 from olmixctl.errors import IntegrityError, Place
 from olmixctl.fingerprint import sha256_hex
+from olmixctl.ledger.files import (
+    Attempt,
+    Taint,
+    attempt_of,
+    dump_run,
+    dump_taint,
+    parse_run,
+    parse_taint,
+    run_name,
+    taint_name,
+    taint_of,
+)
+from olmixctl.ledger.home import Home
 from olmixctl.ledger.model import RunRecord
 
 __all__ = ["Ledger", "evidence_root"]
@@ -22,94 +34,157 @@ class Ledger:
     """The runs of one mix.
 
     Args:
-        folder: `mixes/NAME.runs`; need not exist yet.
+        home: where they live; need not exist yet.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, home: Home) -> None:
+        self.home = home
 
-    def path_of(self, key: str) -> Path:
-        """The file of a run; `:` is not allowed in file names everywhere, so it is written `-`."""
-        return self.folder / f"{key.replace(':', '-')}.json"
+    @property
+    def folder(self) -> Path | None:
+        """The folder on this machine's disks; None when the ledger is elsewhere."""
+        return self.home.folder
 
     def __contains__(self, key: str) -> bool:
-        return self.path_of(key).exists()
+        """Whether there is a result that may be used. Looks at names alone."""
+        return any(attempt.key == key for attempt in self._usable())
 
     def __iter__(self) -> Iterator[RunRecord]:
-        """All runs, sorted by key.
+        """All runs with a result that may be used, sorted by key; see `records`."""
+        return iter(self.records().values())
+
+    def records(self) -> dict[str, RunRecord]:
+        """Key → the run's first result that is not tainted; a run with none is left out. Sorted by key.
 
         Raises:
             IntegrityError: a file is truncated, altered or of another version.
         """
-        if self.folder.is_dir():
-            for path in sorted(self.folder.glob("r*.json")):
-                yield read_run(path)
+        return {attempt.key: record for attempt, record in self._read(_firsts(self._usable())).items()}
 
-    def records(self) -> dict[str, RunRecord]:
-        """Key → run, for all runs."""
-        return {record.key: record for record in self}
-
-    def get(self, key: str) -> RunRecord:
-        """One run.
+    def replicates(self) -> tuple[RunRecord, ...]:
+        """Further results of runs, those that are not tainted: what they differ by is noise.
 
         Raises:
-            IntegrityError: there is none under `key`, or its file is damaged.
+            IntegrityError: a file is truncated, altered or of another version.
         """
-        path = self.path_of(key)
-        if not path.exists():
+        usable = self._usable()
+        firsts = set(_firsts(usable))
+        return tuple(self._read([attempt for attempt in usable if attempt not in firsts]).values())
+
+    def tainted(self) -> dict[str, str]:
+        """Key → why, of runs that have no result but tainted ones. Sorted by key.
+
+        Raises:
+            IntegrityError: a taint file is damaged.
+        """
+        usable = {attempt.key for attempt in self._usable()}
+        return {key: taints[-1].reason for key, taints in self.taints().items() if key not in usable}
+
+    def taints(self) -> dict[str, tuple[Taint, ...]]:
+        """Key → all its taints, in the order of the results. Sorted by key.
+
+        Raises:
+            IntegrityError: a taint file is damaged.
+        """
+        names = [name for name in self.home.names() if taint_of(name)]
+        found: dict[str, tuple[Taint, ...]] = {}
+        for name, raw in self.home.read_many(names).items():
+            taint = parse_taint(raw, name, self.home.place(name))
+            found[taint.attempt.key] = (*found.get(taint.attempt.key, ()), taint)
+        return {key: tuple(sorted(taints, key=lambda t: t.attempt)) for key, taints in sorted(found.items())}
+
+    def attempts(self, key: str) -> dict[Attempt, RunRecord]:
+        """All results of a run, tainted ones too, in their order.
+
+        Raises:
+            IntegrityError: a file is damaged.
+        """
+        return self._read(sorted(attempt for attempt in self._attempts() if attempt.key == key))
+
+    def keys(self) -> list[str]:
+        """Keys of all runs, those with tainted results alone too, sorted."""
+        return sorted({attempt.key for attempt in self._attempts()})
+
+    def get(self, key: str) -> RunRecord:
+        """One run's result.
+
+        Raises:
+            IntegrityError: there is none under `key` that may be used, or its file is damaged.
+        """
+        usable = [attempt for attempt in _firsts(self._usable()) if attempt.key == key]
+        if not usable:
             raise IntegrityError(
                 f"run {key} is not in the ledger",
-                place=Place(str(path)),
+                place=Place(self.home.place(run_name(Attempt(key, 1)))),
                 remedy="restore the file from Git; evidence is committed beside the lock",
             )
-        return read_run(path)
+        return self._read(usable)[usable[0]]
 
     def add(self, record: RunRecord) -> bool:
-        """Record a finished run; False when its key is already there (the first result stands)."""
-        path = self.path_of(record.key)
-        if path.exists():
-            return False
-        write_atomically(path, dump_run(record))
-        return True
+        """Record a result; True when it is the run's first that may be used.
+
+        A later result is kept as a replicate, unless it found exactly what one before did.
+
+        Raises:
+            OlmixctlError: it could not be written.
+            IntegrityError: a result that is there already is damaged.
+        """
+        raw = dump_run(record).encode()
+        while True:
+            others = self.attempts(record.key)
+            tainted = {taint_of(name) for name in self.home.names()}
+            usable = [found for attempt, found in others.items() if attempt not in tainted]
+            if any(found.finding == record.finding for found in usable):
+                return False
+            number = max((attempt.number for attempt in others), default=0) + 1
+            # Another writer may take the number first: then its result is one to compare with.
+            if self.home.create(run_name(Attempt(record.key, number)), raw):
+                return not usable
+
+    def taint(self, key: str, reason: str) -> Taint | None:
+        """Take the result of `key` that is in use out of use; None when there is none left to taint.
+
+        Raises:
+            OlmixctlError: it could not be written.
+        """
+        usable = [attempt for attempt in _firsts(self._usable()) if attempt.key == key]
+        if not usable:
+            return None
+        taint = Taint(attempt=usable[0], reason=reason, finding=self._read(usable)[usable[0]].finding)
+        created = self.home.create(taint_name(taint.attempt), dump_taint(taint).encode())
+        return taint if created else None
+
+    def untaint(self, key: str) -> int:
+        """Remove all taints of `key`; returns how many there were."""
+        names = [name for name in self.home.names() if (found := taint_of(name)) and found.key == key]
+        for name in names:
+            self.home.delete(name)
+        return len(names)
+
+    def _attempts(self) -> list[Attempt]:
+        return [attempt for name in self.home.names() if (attempt := attempt_of(name))]
+
+    def _usable(self) -> list[Attempt]:
+        """Results that are not tainted, sorted by key and number."""
+        names = self.home.names()
+        tainted = {taint_of(name) for name in names}
+        return sorted(attempt for name in names if (attempt := attempt_of(name)) and attempt not in tainted)
+
+    def _read(self, attempts: list[Attempt]) -> dict[Attempt, RunRecord]:
+        names = {run_name(attempt): attempt for attempt in attempts}
+        contents = self.home.read_many(names)
+        return {names[name]: parse_run(raw, name, self.home.place(name)) for name, raw in contents.items()}
 
 
-def dump_run(record: RunRecord) -> str:
-    """The text of a run file: JSON, sorted, indented, with the record's own digest."""
-    return json.dumps(record.body() | {"digest": record.digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+def _firsts(usable: list[Attempt]) -> list[Attempt]:
+    """The first attempt of each key, of attempts in their order."""
+    firsts: dict[str, Attempt] = {}
+    for attempt in usable:
+        firsts.setdefault(attempt.key, attempt)
+    return list(firsts.values())
 
 
-def read_run(path: Path) -> RunRecord:
-    """Read and check one run file.
-
-    Raises:
-        IntegrityError: it is not whole, or was altered since it was written.
-    """
-    remedy = "restore the file from Git, or delete it: the next apply trains that run again"
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        stated = body.pop("digest")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise IntegrityError(
-            f"the run file is truncated or not JSON ({error})", place=Place(str(path)), remedy=remedy
-        ) from error
-    try:
-        record = RunRecord.from_body(body)
-    except IntegrityError as error:
-        raise IntegrityError(error.message, place=Place(str(path)), remedy=error.remedy or remedy) from error
-    if path.stem != record.key.replace(":", "-"):
-        raise IntegrityError(
-            f"the file is named for another run: it holds {record.key}", place=Place(str(path)), remedy=remedy
-        )
-    if record.digest != stated:
-        raise IntegrityError(
-            "the run file was altered after it was written: its digest does not match its content",
-            place=Place(str(path)),
-            remedy=remedy,
-        )
-    return record
-
-
-def evidence_root(records: dict[str, RunRecord], keys: tuple[str, ...]) -> str:
+def evidence_root(records: Mapping[str, RunRecord], keys: tuple[str, ...]) -> str:
     """One digest over the runs behind a lock: keys with their findings, sorted.
 
     Raises:

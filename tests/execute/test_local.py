@@ -13,7 +13,7 @@ import pytest
 from workspaces import make_workspace
 
 from olmixctl.execute.events import RunFinished, RunProgress, TrainingStarted
-from olmixctl.ledger.store import read_run
+from olmixctl.ledger.files import read_run
 from olmixctl.workspace import Workspace
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from strategies import run_records
 
 from olmixctl.errors import IntegrityError
-from olmixctl.ledger import Ledger, MixturePart, RunInputs, RunRecord, evidence_root, parts_of
-from olmixctl.ledger.store import dump_run, read_run
+from olmixctl.ledger import Ledger, LocalHome, MixturePart, RunInputs, RunRecord, evidence_root, parts_of
+from olmixctl.ledger.files import Attempt, dump_run, read_run, run_name
 from olmixctl.mixture import Block, Coordinates, GridMixture, Mixture
 
 INPUTS = RunInputs(
@@ -38,7 +38,11 @@ RUN = RunRecord(
 
 @pytest.fixture
 def ledger(tmp_path):
-    return Ledger(tmp_path / "base.runs")
+    return Ledger(LocalHome(tmp_path / "base.runs"))
+
+
+def file_of(ledger, key, number=1):
+    return ledger.folder / run_name(Attempt(key, number))
 
 
 def test_a_ledger_without_a_folder_is_empty(ledger):
@@ -52,7 +56,7 @@ def test_a_recorded_run_is_found_by_its_key(ledger):
     assert RUN.key in ledger
     assert ledger.get(RUN.key) == RUN
     assert ledger.records() == {RUN.key: RUN}
-    assert ":" not in ledger.path_of(RUN.key).name
+    assert ":" not in file_of(ledger, RUN.key).name
 
 
 def test_the_first_result_stands(ledger):
@@ -84,7 +88,7 @@ def test_a_missing_run_says_where_evidence_lives(ledger):
 )
 def test_damage_is_named_with_its_file_and_a_remedy(ledger, damage, message):
     ledger.add(RUN)
-    path = ledger.path_of(RUN.key)
+    path = file_of(ledger, RUN.key)
     path.write_text(damage(path.read_text()))
     with pytest.raises(IntegrityError, match=message) as caught:
         ledger.records()
@@ -95,7 +99,7 @@ def test_damage_is_named_with_its_file_and_a_remedy(ledger, damage, message):
 def test_a_run_under_another_runs_name_is_refused(ledger):
     ledger.add(RUN)
     other = dataclasses.replace(INPUTS, seed=7)
-    ledger.path_of(RUN.key).rename(ledger.path_of(other.key))
+    file_of(ledger, RUN.key).rename(file_of(ledger, other.key))
     with pytest.raises(IntegrityError, match="named for another run"):
         ledger.get(other.key)
 
@@ -170,6 +174,6 @@ def test_runs_of_one_setting_differ_in_mixture_and_seed_alone():
 
 def test_run_files_are_stable_json(ledger):
     ledger.add(RUN)
-    text = ledger.path_of(RUN.key).read_text()
+    text = file_of(ledger, RUN.key).read_text()
     assert json.loads(text)["key"] == RUN.key
     assert text == dump_run(RUN)

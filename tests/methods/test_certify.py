@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from workspaces import make_workspace, write_mix
 
-from olmixctl.ledger.store import dump_run, read_run
+from olmixctl.ledger.files import dump_run, read_run
 from olmixctl.lock import dump, parse
 from olmixctl.lock.model import LockedDomain
 from olmixctl.mixture import GridMixture
