@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from olmixctl.errors import IncompleteError
 from olmixctl.ledger.model import RunRecord
 from olmixctl.methods.problem import bounds, collapsed_reference, convex_metrics, mix_problem
+from olmixctl.methods.steady import masses, still_optimal
 from olmixctl.mixture import GRID, Coordinates, GridMixture
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed
@@ -26,7 +27,7 @@ from olmixctl.surrogate.registry import resolve
 from olmixctl.swarm.dirichlet import draw_swarm
 from olmixctl.swarm.model import SwarmProblem, swarm_size
 
-__all__ = ["Fitted", "Solved", "design", "fit_evidence", "gather", "keep_ratios", "solve_mix"]
+__all__ = ["Fitted", "Solved", "design", "fit_evidence", "fitted_problem", "gather", "keep_ratios", "solve_mix"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,12 +56,14 @@ class Solved:
         solution: the optimum, before rounding.
         rounded: the decided mix.
         certificate: how far the decided mix can be from optimal.
+        stands: the weights are the committed ones, which are still optimal within tolerance.
     """
 
     problem: MixProblem
     solution: Solution
     rounded: Rounded
     certificate: Certificate
+    stands: bool = False
 
 
 def design(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, ...]:
@@ -116,34 +119,39 @@ def fit_evidence(observed: Observed, evidence: Evidence) -> Fitted:
     return Fitted(family=fit.family, reason=choice.reason, evidence=evidence, fit=fit)
 
 
-def solve_mix(observed: Observed, coordinates: Coordinates, fitted: Fitted) -> Solved:
-    """The best mix under the laws and every bound, on the grid.
+def solve_mix(
+    observed: Observed, coordinates: Coordinates, fitted: Fitted, *, committed: GridMixture | None = None
+) -> Solved:
+    """The best mix under the laws and every bound, on the grid; `committed` weights stay where they are still optimal.
 
     Raises:
         InfeasibleError: the bounds exclude each other.
     """
-    metrics = convex_metrics(fitted.fit)
-    problem = mix_problem(
-        observed,
-        coordinates,
-        never_sampled=fitted.fit.status.never_sampled,
-        at_reference=predict(fitted, collapsed_reference(coordinates, observed.reference)),
-    )
+    problem, metrics = fitted_problem(observed, coordinates, fitted), convex_metrics(fitted.fit)
     solution = solve(problem, metrics)
+    standing = None if committed is None else still_optimal(problem, metrics, committed)
+    if standing is not None:
+        rounded, certificate = standing
+        return Solved(problem=problem, solution=solution, rounded=rounded, certificate=certificate, stands=True)
     rounded = round_solution(problem, solution.point)
     point = {name: points / GRID for name, points in rounded.coordinates.items()}
     return Solved(problem=problem, solution=solution, rounded=rounded, certificate=certify(problem, metrics, point))
 
 
-def certify_mix(observed: Observed, coordinates: Coordinates, fitted: Fitted, weights: GridMixture) -> Certificate:
-    """How far recorded weights can be from optimal under refitted laws."""
-    problem = mix_problem(
+def fitted_problem(observed: Observed, coordinates: Coordinates, fitted: Fitted) -> MixProblem:
+    """The convex program under fitted laws: what has no evidence is held, guardrails count from the reference mix."""
+    return mix_problem(
         observed,
         coordinates,
         never_sampled=fitted.fit.status.never_sampled,
         at_reference=predict(fitted, collapsed_reference(coordinates, observed.reference)),
     )
-    point = {name: sum(weights[leaf] for leaf in leaves) / GRID for name, leaves in coordinates.members().items()}
+
+
+def certify_mix(observed: Observed, coordinates: Coordinates, fitted: Fitted, weights: GridMixture) -> Certificate:
+    """How far recorded weights can be from optimal under refitted laws."""
+    problem = fitted_problem(observed, coordinates, fitted)
+    point = {name: points / GRID for name, points in masses(coordinates, weights).items()}
     return certify(problem, convex_metrics(fitted.fit), point)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
-from olmixctl.mixture import Coordinates, Mixture
+from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Observed
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, cap_rows
 from olmixctl.spec.model import MixSpec
 from olmixctl.surrogate.log_linear import LogLinearFit
 
-__all__ = ["bounds", "collapsed_reference", "convex_metrics", "mix_problem"]
+__all__ = ["bounds", "broken_rows", "collapsed_reference", "convex_metrics", "mix_problem"]
 
 
 def bounds(observed: Observed) -> tuple[LinearBound, ...]:
@@ -22,6 +23,18 @@ def bounds(observed: Observed) -> tuple[LinearBound, ...]:
         *_share_rows(spec),
         *_group_rows(spec),
     )
+
+
+def broken_rows(rows: Iterable[LinearBound], weights: Mapping[str, int]) -> dict[str, Decimal]:
+    """Bound → value, for the bounds that `weights` (millionths) break; in exact decimals, as they were written."""
+    broken = {}
+    for row in rows:
+        value = sum((Decimal(repr(c)) * weights[leaf] for leaf, c in row.coefficients.items()), Decimal(0)) / GRID
+        above = row.upper is not None and value > Decimal(repr(row.upper))
+        below = row.lower is not None and value < Decimal(repr(row.lower))
+        if above or below:
+            broken[row.name] = value
+    return broken
 
 
 def _share_rows(spec: MixSpec) -> Iterator[LinearBound]:

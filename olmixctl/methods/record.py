@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from olmixctl.fingerprint import digest
@@ -48,8 +49,9 @@ def solved_lock(
         active=tuple(
             ActiveBound(constraint=name, multiplier=_decimal(value, 9)) for name, value in solved.solution.duals.items()
         ),
+        weights_from=_decided_in(previous) if solved.stands else None,
     )
-    return _lock(
+    lock = _lock(
         plan,
         previous,
         plan.coordinates,
@@ -60,6 +62,28 @@ def solved_lock(
         surrogate=_surrogate(plan.observed, fitted),
         predicted=_predicted(plan, previous, fitted, solved),
     )
+    return previous if previous is not None and _says_the_same(lock, previous) else lock
+
+
+def _decided_in(previous: Lock | None) -> int:
+    """The serial of the lock whose solve gave the weights that stand in `previous`."""
+    assert previous is not None, "weights stand from a lock"
+    return previous.solution.weights_from or previous.serial
+
+
+def _says_the_same(lock: Lock, previous: Lock) -> bool:
+    """Nothing but its place in the history, or that its weights stand, tells `lock` from the one before."""
+    then = previous.solution
+    moved = replace(
+        lock,
+        serial=previous.serial,
+        parents=previous.parents,
+        tool_version=previous.tool_version,
+        solution=replace(lock.solution, weights_from=then.weights_from, residuals=then.residuals),
+        # The same laws at the same weights; only what was before them differs.
+        predicted=previous.predicted,
+    )
+    return moved == previous
 
 
 def kept_lock(plan: Plan, previous: Lock, weights: GridMixture, *, moved: bool) -> Lock:

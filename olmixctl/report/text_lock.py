@@ -158,7 +158,9 @@ def _solution(lock: Lock) -> str:
     match lock.solution.status:
         case "optimal":
             solver = f" by {lock.solution.solver}" if lock.solution.solver else ""
-            return f"solved to optimality{solver}"
+            stood = lock.solution.weights_from
+            stand = "" if stood is None else f"; the weights of serial {stood} are still optimal and stand"
+            return f"solved to optimality{solver}{stand}"
         case "kept":
             return "the kept ratios, renormalised: no solve was needed"
         case "projected":
