@@ -13,7 +13,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.changes import detect_changes
 from olmixctl.plan.checks import budget_checks, context_checks, protection_checks, reliability_check
-from olmixctl.plan.cost import estimate_cost
+from olmixctl.plan.cost import calibrate
 from olmixctl.plan.model import Change, Check, Observed, Plan, PlanBase, PlannedRun
 from olmixctl.plan.reuse import Route, choose_route
 
@@ -65,9 +65,10 @@ def build_plan(
     extra = _extra_evidence(observed, lock, route, records, runs)
     missing = len({run.key for run in runs if not run.recorded})
     spec = observed.spec
-    cost = estimate_cost(missing, spec.proxy, observed.vocabulary, spec.budget, records.values())
+    rates = calibrate(observed, records.values(), () if lock is None else lock.evidence)
+    cost = rates.of(missing)
     whole = full_swarm_size(observed) if lock else len({run.key for run in runs})
-    counterfactual = estimate_cost(whole, spec.proxy, observed.vocabulary, spec.budget, records.values())
+    counterfactual = rates.of(whole)
     weights = {observed.evals[e.name]: e.weight for e in spec.evals}
     checks: list[Check] = [
         *protection_checks(lock, changes, options.allow_remove),

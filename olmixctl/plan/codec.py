@@ -107,15 +107,21 @@ def _domains(observed: Observed) -> dict[str, Any]:
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
-    p10, p50, p90 = cost.device_seconds or (None, None, None)
     return {
         "runs": cost.runs,
         "flops": cost.flops,
-        "device_seconds": {"p10": p10, "p50": p50, "p90": p90},
+        "device_seconds": _spread(cost.device_seconds),
         "calibrated_on_runs": cost.calibration,
-        "money": cost.money,
+        "device": cost.device,
+        "other_devices": dict(cost.other_devices),
+        "money": _spread(cost.money),
         "currency": cost.currency,
     }
+
+
+def _spread(values: tuple[float, float, float] | None) -> dict[str, float | None]:
+    p10, p50, p90 = values or (None, None, None)
+    return {"p10": p10, "p50": p50, "p90": p90}
 
 
 def check_plan_file(saved: Mapping[str, Any], plan: Plan) -> None:

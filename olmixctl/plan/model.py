@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal
 
 from olmixctl.corpus.model import DomainState
@@ -17,11 +18,15 @@ __all__ = [
     "Change",
     "Check",
     "Cost",
+    "Gap",
+    "Laws",
     "Observed",
     "Plan",
     "PlanBase",
     "PlannedRun",
     "RouteKind",
+    "Strategy",
+    "StrategyName",
     "is_rehearsal",
 ]
 
@@ -39,7 +44,8 @@ Category = Literal[
     "metadata",
 ]
 Action = Literal["keep-ratio", "re-estimate", "drop", "rescale", "none"]
-RouteKind = Literal["none", "rescale", "resolve", "train"]
+RouteKind = Literal["none", "rescale", "resolve", "carry", "train"]
+StrategyName = Literal["solve-only", "full", "partial", "none"]
 
 
 def is_rehearsal(trainer: str) -> bool:
@@ -61,6 +67,7 @@ class Observed:
         tokenizer: tokeniser digest.
         trainer: semantic version of the trainer that would run.
         vocabulary: size of the tokeniser's vocabulary, for costs.
+        eval_tokens: tokens that a run scores, about, for costs.
     """
 
     spec: MixSpec
@@ -72,6 +79,7 @@ class Observed:
     tokenizer: str
     trainer: str
     vocabulary: int
+    eval_tokens: int = 0
 
     @property
     def contents(self) -> dict[str, str]:
@@ -143,19 +151,88 @@ class Cost:
 
     Attributes:
         runs: number of runs.
-        flops: 6·N·D over them.
+        flops: 6·N·D over them, and 2·N for each token scored.
         device_seconds: p10, p50 and p90, or None when nothing is known of the device.
         calibration: number of recorded runs behind the estimate; 0 is uncalibrated.
-        money: p50 in `currency`, or None without a price.
+        money: p10, p50 and p90 in `currency`, or None without a price or without times.
         currency: as declared.
+        device: where those runs were trained; "" when unknown.
+        other_devices: device → recorded runs on it, which do not count.
     """
 
     runs: int
     flops: float
     device_seconds: tuple[float, float, float] | None
     calibration: int
-    money: float | None
+    money: tuple[float, float, float] | None
     currency: str
+    device: str = ""
+    other_devices: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """What a strategy is predicted to give away, with what it is made of (arXiv 2602.12237, Theorem 1).
+
+    Attributes:
+        loss: F(best mix the strategy can reach) − F(best mix over all domains), in units of the objective, under laws
+            fitted over all domains; not negative.
+        kappa: κ = ‖(1 + α_U + α_A) ⊙ α_U‖, α the norms of each metric's coefficients over the frozen domains U and the
+            others A.
+        freed: 1 − ρ, with ρ the share of the frozen domains in the best mix over all domains.
+    """
+
+    loss: float
+    kappa: float
+    freed: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Strategy:
+    """One way to the next lock.
+
+    Attributes:
+        name: of the reuse strategy.
+        chosen: this is what apply does.
+        recompute: unaffected domains that are estimated anew, too.
+        needed: designed runs.
+        recorded: those of them that are in the ledger.
+        evidence: further recorded runs that answer for these coordinates, old runs on a face of the simplex included.
+        cost: of the missing runs.
+        gap: None where there are no laws to say; `Plan.laws` says why.
+    """
+
+    name: StrategyName
+    chosen: bool
+    recompute: tuple[str, ...]
+    needed: int
+    recorded: int
+    evidence: int
+    cost: Cost
+    gap: Gap | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Laws:
+    """What the predicted gaps rest on.
+
+    Attributes:
+        runs: recorded runs the laws over all domains are fitted on; 0 where there are none.
+        reason: why there are no laws; "" where there are.
+        error: cross-validated error of the objective; None where it was not needed.
+        affected: share of the lock's mix that lies on domains that changed or left.
+        guesses: domain without runs → where its coefficients are taken from.
+        scores: unaffected domain → S_j, how strongly it is coupled to the affected ones.
+        choice: how `auto` chose, in one sentence; "" where it did not have to.
+    """
+
+    runs: int = 0
+    reason: str = ""
+    error: float | None = None
+    affected: float = 0.0
+    guesses: Mapping[str, str] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    choice: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +269,8 @@ class Plan:
         observed: the present it was made for.
         base: the lock it starts from.
         changes: differences to that lock, in display order.
-        kind: `none`, `rescale` (kept ratios, no runs), `resolve` (recorded evidence, no runs) or `train`.
+        kind: `none`, `rescale` (kept ratios, no runs), `resolve` (recorded evidence, no runs), `carry` (shares carried
+            over unmeasured, no runs) or `train`.
         reason: why that kind.
         coordinates: the directions the new mix is searched in.
         kept_from: serial of the lock the block's ratios come from, or None without a block.
@@ -202,6 +280,9 @@ class Plan:
         cost: cost of the missing runs.
         checks: gates and remarks.
         renames: new id → old id, for moved domains.
+        carried: the mix of a `carry`, before bounds; None otherwise.
+        strategies: the ways there are, cheapest first; empty where nothing has to be chosen.
+        laws: what their predicted gaps rest on.
     """
 
     observed: Observed
@@ -217,6 +298,28 @@ class Plan:
     cost: Cost
     checks: tuple[Check, ...]
     renames: Mapping[str, str] = field(default_factory=dict)
+    carried: Mixture | None = None
+    strategies: tuple[Strategy, ...] = ()
+    laws: Laws = field(default_factory=Laws)
+
+    @property
+    def block_caps(self) -> tuple[tuple[str, float], ...]:
+        """Block → the most it may take, min_j k N_j / (R p̃_j) over its members: the first to run out decides.
+
+        1 and above bounds nothing. The sum of the members' tokens is no cap (arXiv 2602.12237, §4).
+        """
+        target, states = self.observed.spec.target, self.observed.states
+        return tuple(
+            (
+                block.name,
+                min(
+                    float(states[leaf].tokens * Fraction(target.max_repetition) / (target.tokens * ratio))
+                    for leaf, ratio in block.ratios().items()
+                    if ratio
+                ),
+            )
+            for block in self.coordinates.blocks
+        )
 
     @property
     def missing(self) -> tuple[PlannedRun, ...]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from olmixctl.lock.diff import LockDiff
 from olmixctl.mixture import GRID
-from olmixctl.report.numbers import NONE, bits, count, factor, flops, money, percent, plural, points, seconds
+from olmixctl.report.numbers import NONE, bits, count, factor, flops, percent, plural, points, seconds
 from olmixctl.report.text_diff import kept_in_words, tokens_in_words
-from olmixctl.report.text_plan import ACTIONS, is_size, step_in_words, values_in_words
+from olmixctl.report.text_plan import ACTIONS, is_size, price, step_in_words, values_in_words
 
 __all__ = ["diff_markdown", "in_section", "plan_markdown"]
 
@@ -117,8 +117,8 @@ def _plan_cost(plan: Mapping[str, Any]) -> str:
     rows = []
     for title, cost in (("to train", plan["cost"]), ("recomputing all", plan["counterfactual"])):
         p50 = cost["device_seconds"]["p50"]
-        price = NONE if cost["money"] is None else money(cost["money"], cost["currency"])
-        rows.append([title, f"{cost['runs']:,}", flops(cost["flops"]), NONE if p50 is None else seconds(p50), price])
+        time = NONE if p50 is None else seconds(p50)
+        rows.append([title, f"{cost['runs']:,}", flops(cost["flops"]), time, price(cost) or NONE])
     return _table(["", "runs", "compute", "device time", "price"], rows)
 
 

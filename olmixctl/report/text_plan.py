@@ -9,7 +9,7 @@ from typing import Any
 from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
 
-__all__ = ["ACTIONS", "SYMBOLS", "is_size", "kept_mass", "plan_text", "step_in_words", "values_in_words"]
+__all__ = ["ACTIONS", "SYMBOLS", "is_size", "kept_mass", "plan_text", "price", "step_in_words", "values_in_words"]
 
 Document = Mapping[str, Any]
 
@@ -211,19 +211,33 @@ def _cost_row(title: str, cost: Document) -> list[Cell | str]:
         Cell(runs, "strong") if title == "to train" else runs,
         flops(cost["flops"]),
         seconds(spread["p50"]) if known else NONE,
-        "" if cost["money"] is None else money(cost["money"], cost["currency"]),
+        price(cost),
     ]
 
 
+def price(cost: Document) -> str:
+    """The middle estimate in money; empty without a price or without times."""
+    middle = cost["money"]["p50"]
+    return "" if middle is None else money(middle, cost["currency"])
+
+
 def _spread(cost: Document) -> str:
-    """What is known of the time it takes."""
-    spread, runs = cost["device_seconds"], cost["calibrated_on_runs"]
+    """What is known of the time and money it takes."""
+    spread, paid, runs = cost["device_seconds"], cost["money"], cost["calibrated_on_runs"]
     if not cost["runs"]:
         return ""
+    elsewhere = "; ".join(
+        f"{plural(n, 'run')} on {name or 'an unknown device'}" for name, n in cost["other_devices"].items()
+    )
     if spread["p50"] is None:
-        return "device time is uncalibrated: no run of this model is recorded yet"
+        told = f"; {elsewhere} do not tell" if elsewhere else ""
+        return f"device time is uncalibrated: no run of this model is recorded yet{' on this device' if told else ''}{told}"
     between = f"{seconds(spread['p10'])} – {seconds(spread['p90'])}"
-    return f"device time p10 – p90: {between}, from {plural(runs, 'recorded run')}"
+    if paid["p50"] is not None:
+        between += f", price {money(paid['p10'], cost['currency'])} – {money(paid['p90'], cost['currency'])}"
+    where = f" on {cost['device']}" if cost["device"] else ""
+    left = f" ({elsewhere} left out)" if elsewhere else ""
+    return f"p10 – p90: {between}, from {plural(runs, 'recorded run')}{where}{left}"
 
 
 def _saving(cost: Document, whole: Document) -> str:

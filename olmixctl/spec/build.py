@@ -79,6 +79,7 @@ class _Builder:
             swarm=_swarm(data.get("swarm", {})),
             executor=ExecutorSpec(**_whole(data.get("executor", {}), "parallelism", "threads")),
             budget=_budget(data.get("budget", {})),
+            recompute=self._select("recompute", data.get("recompute", [])),
             **plain,
         )
         return spec, self.findings

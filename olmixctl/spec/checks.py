@@ -25,6 +25,7 @@ def check_spec(spec: MixSpec) -> list[Finding]:
         *_check_objective(spec),
         *_check_constraints(spec),
         *_check_proxy(spec),
+        *_check_reuse(spec),
     ]
 
 
@@ -121,6 +122,15 @@ def _check_proxy(spec: MixSpec) -> Iterator[Finding]:
             "proxy.tokens",
             f"{proxy.tokens} tokens are less than one step of {proxy.batch_size} × {proxy.sequence_length} = {step}",
             "raise `tokens`, or lower `batch_size` or `sequence_length`",
+        )
+
+
+def _check_reuse(spec: MixSpec) -> Iterator[Finding]:
+    if spec.reuse == "partial" and not spec.recompute:
+        yield Finding(
+            "reuse",
+            "partial reuse needs the domains to estimate anew",
+            "add `recompute: [ids or globs]`, or write full or auto",
         )
 
 

@@ -39,6 +39,7 @@ SECTIONS = (
     "surrogate",
     "method",
     "reuse",
+    "recompute",
     "executor",
     "budget",
     "ledger",

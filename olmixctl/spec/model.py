@@ -205,6 +205,7 @@ class MixSpec:
     """A whole mix file, checked.
 
     `domains` are sorted by id, `evals` by name, `constraints` by name: the order in the file carries no meaning.
+    `recompute` are the domains that `reuse: partial` estimates anew besides the affected ones, globs already resolved.
     """
 
     name: str
@@ -220,6 +221,7 @@ class MixSpec:
     surrogate: str = "auto"
     method: str = "olmix"
     reuse: ReuseStrategy = "auto"
+    recompute: tuple[str, ...] = ()
     executor: ExecutorSpec = field(default_factory=ExecutorSpec)
     budget: BudgetSpec = field(default_factory=BudgetSpec)
     ledger: str | None = None

@@ -6,7 +6,7 @@ Left out, and why:
 * paths of domains and evals, the path of the tokenizer: the identity of data is its content (`olx1:` fingerprints);
 * tags and group names: they select domains, and the selections are in, resolved;
 * `protected`, `executor`, `budget`, `ledger`, `owner`, `description`: they guard, place, pay for or describe;
-* `changes` and `reuse`: they say how to get from the last lock to the next, not what a mix is.
+* `changes`, `reuse` and `recompute`: they say how to get from the last lock to the next, not what a mix is.
 
 The full digest covers those too, so that an edit of metadata is seen and named without causing a run.
 """
@@ -50,6 +50,7 @@ def metadata_inputs(spec: MixSpec) -> dict[str, Any]:
         "description": spec.description,
         "owner": spec.owner,
         "reuse": spec.reuse,
+        "recompute": list(spec.recompute),
         "ledger": spec.ledger,
         "tokenizer": spec.tokenizer,
         "changes": [asdict(change) for change in spec.changes],

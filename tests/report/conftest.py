@@ -80,7 +80,7 @@ def _cost(runs, *, calibrated):
         flops=runs * 1.1e15,
         device_seconds=seconds,
         calibration=12 if calibrated else 0,
-        money=runs * 40 / 3600 * 2.5 if calibrated else None,
+        money=tuple(s / 3600 * 2.5 for s in seconds) if seconds else None,
         currency="USD",
     )
 

@@ -57,7 +57,8 @@ Runs and cost
   recomputing all   123   135 PFLOP   1 h 22 min  3.42 USD
   12 runs needed, 3 recorded already
   114 runs saved against recomputing, 13.7× less compute
-  device time p10 – p90: 4 min 30 s – 9 min 09 s, from 12 recorded runs
+  p10 – p90: 4 min 30 s – 9 min 09 s, price 0.19 USD – 0.38 USD, from 12
+  recorded runs
 
 Steps  2 unaffected domains keep their ratios as one virtual domain; 2 estimated
   1. train 9 proxy runs (1m, 25M tokens each)

@@ -75,6 +75,7 @@ swarm: {runs_per_coordinate: 2.1, seed: 3}
 surrogate: log_linear
 method: olmix
 reuse: partial
+recompute: [web/science]
 executor: {kind: fake, device: cpu, precision: bf16, parallelism: 2, threads: 1}
 budget: {max_runs: 200, max_gpu_hours: 50, gpu_hour_price: 2.5, currency: EUR}
 ledger: s3://bucket/ledger

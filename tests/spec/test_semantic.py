@@ -69,6 +69,7 @@ METADATA = {
     "eval's paths": ("evals/python.jsonl", "evals/py.jsonl"),
     "changes": ("web/medicine", "web/doctors"),
     "reuse": ("reuse: partial", "reuse: full"),
+    "recompute": ("recompute: [web/science]", "recompute: [code]"),
 }
 
 
