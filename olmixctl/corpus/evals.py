@@ -16,8 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from olmixctl.corpus.eval_items import EvalItem, load_items
 from olmixctl.corpus.holdout import document_number, holdout_fraction, threshold
 from olmixctl.corpus.index import DocumentIndex, load_index
@@ -27,6 +25,7 @@ from olmixctl.errors import CorpusError
 from olmixctl.fingerprint import digest, sha256_hex
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from olmixctl.corpus.context import CorpusContext
@@ -77,6 +76,8 @@ def measure_evals(
 
 def scored_documents(indexes: Sequence[DocumentIndex], *, fraction: float, max_tokens: int) -> Scored:
     """Which documents a held-out eval scores, given the indexes of its domains sorted by id."""
+    import numpy as np
+
     limit = np.uint64(threshold(fraction))
     picked = [np.flatnonzero(index.numbers < limit) for index in indexes]
     numbers = np.concatenate([i.numbers[rows] for i, rows in zip(indexes, picked, strict=True)])
@@ -98,7 +99,7 @@ def _check_split(
     evals: Sequence[DeclaredEval], states: Mapping[str, DomainState], held_below: int, context: CorpusContext
 ) -> None:
     """Every domain keeps something to train on, every held-out eval finds something in each of its domains."""
-    spans = {s.id: _span(s, context) for s in states.values() if s.files}
+    spans = _spans([s for s in states.values() if s.files], context)
     for id_, (_, highest) in sorted(spans.items()):
         if highest < held_below:
             # What one eval holds out no run trains on, whatever domains that eval scores: the largest fraction counts.
@@ -123,16 +124,21 @@ def _none_held_out(eval_: DeclaredEval, state: DomainState) -> DeclarationError:
     )
 
 
-def _span(state: DomainState, context: CorpusContext) -> tuple[int, int]:
-    """The least and the greatest u of a domain."""
-    key = ("span", _VERSION, state.content)
-    if kept := context.cache.get({key: ""}):
-        lowest, highest = json.loads(kept[key])
-        return lowest, highest
-    numbers = load_index(state, context).numbers
-    span = int(numbers.min()), int(numbers.max())
-    context.cache.put([(key, "", json.dumps(span).encode())])
-    return span
+def _spans(states: Sequence[DomainState], context: CorpusContext) -> dict[str, tuple[int, int]]:
+    """The least and the greatest u of each domain."""
+    keys = {state.id: ("span", _VERSION, state.content) for state in states}
+    kept = context.cache.get(dict.fromkeys(keys.values(), ""))
+    spans: dict[str, tuple[int, int]] = {}
+    for state in states:
+        if (known := kept.get(keys[state.id])) is not None:
+            lowest, highest = json.loads(known)
+            spans[state.id] = (lowest, highest)
+        else:
+            numbers = load_index(state, context).numbers
+            spans[state.id] = (int(numbers.min()), int(numbers.max()))
+            # One by one: reading a corpus for the first time takes long, and an interrupt should lose little.
+            context.cache.put([(keys[state.id], "", json.dumps(spans[state.id]).encode())])
+    return spans
 
 
 def _heldout_digest(eval_: DeclaredEval, states: Mapping[str, DomainState], context: CorpusContext) -> str:
@@ -173,17 +179,17 @@ def _check_leaks(
     texts = {document_number(i.digest): (name, i) for name, part in items.items() for i in part if i.context is None}
     if not texts:
         return
-    wanted = np.array(sorted(u for u in texts if u >= held_below), dtype=np.uint64)
-    mark = sha256_hex(wanted.tobytes())
+    wanted = sorted(u for u in texts if u >= held_below)
+    mark = sha256_hex(b"".join(u.to_bytes(8, "little") for u in wanted))
     keys = {id_: ("unleaked", _VERSION, s.content, mark) for id_, s in states.items() if s.files}
     known = context.cache.get(dict.fromkeys(keys.values(), ""))
     for id_, key in sorted(keys.items()):
         if key in known:
             continue
         index = load_index(states[id_], context)
-        hits = np.flatnonzero(np.isin(index.numbers, wanted))
+        hits = index.find(wanted)
         if len(hits):
-            raise _leak(texts[int(index.numbers[hits[0]])], states[id_], index, int(hits[0]), context)
+            raise _leak(texts[int(index.numbers[hits[0]])], states[id_], index, hits[0], context)
         context.cache.put([(key, "", b"1")])
 
 

@@ -49,6 +49,12 @@ class DocumentIndex:
 
         return np.lexsort((self.lengths, self.numbers))
 
+    def find(self, wanted: Iterable[int]) -> list[int]:
+        """The rows whose u is one of `wanted`, in order."""
+        import numpy as np
+
+        return [int(row) for row in np.flatnonzero(np.isin(self.numbers, np.array(list(wanted), dtype=np.uint64)))]
+
 
 def load_index(state: DomainState, context: CorpusContext) -> DocumentIndex:
     """The index of a measured domain; files the cache does not know are read.
