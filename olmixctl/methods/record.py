@@ -24,33 +24,22 @@ from olmixctl.lock.model import (
 from olmixctl.methods.olmix import Fitted, Solved, predict
 from olmixctl.mixture import GRID, Coordinates, GridMixture
 from olmixctl.plan.model import Observed, Plan
+from olmixctl.solve.certificate import Certificate
+from olmixctl.solve.exact import Solution
 from olmixctl.surrogate.model import parameters_digest
 from olmixctl.surrogate.registry import FAMILIES
 from olmixctl.surrogate.validation import cross_validate
 from olmixctl.version import __version__
 
-__all__ = ["kept_lock", "solved_lock"]
+__all__ = ["first_lineage", "fixed", "kept_lock", "predicted_of", "solution_of", "solved_lock", "surrogate_of"]
 
 
 def solved_lock(
     plan: Plan, previous: Lock | None, fitted: Fitted, solved: Solved, records: Mapping[str, RunRecord]
 ) -> Lock:
     """The lock of a mix that was solved from evidence."""
-    solution = LockedSolution(
-        status="optimal",
-        solver=solved.solution.solver,
-        objective=_decimal(solved.solution.objective, 9),
-        objective_at_rounded=_decimal(solved.certificate.objective, 9),
-        residuals={
-            "primal": _decimal(solved.certificate.primal, 12),
-            "dual": _decimal(solved.certificate.dual, 12),
-            "gap": _decimal(solved.certificate.gap, 12),
-        },
-        active=tuple(
-            ActiveBound(constraint=name, multiplier=_decimal(value, 9)) for name, value in solved.solution.duals.items()
-        ),
-        weights_from=_decided_in(previous) if solved.stands else None,
-    )
+    weights_from = _decided_in(previous) if solved.stands else None
+    solution = replace(solution_of(solved.solution, solved.certificate), weights_from=weights_from)
     lock = _lock(
         plan,
         previous,
@@ -59,10 +48,30 @@ def solved_lock(
         solution,
         evidence=fitted.evidence.runs,
         records=records,
-        surrogate=_surrogate(plan.observed, fitted),
-        predicted=_predicted(plan, previous, fitted, solved),
+        surrogate=surrogate_of(plan.observed, fitted),
+        predicted=predicted_of(
+            plan.observed, plan.coordinates, fitted, solved.rounded.coordinates, _before(plan, previous)
+        ),
     )
     return previous if previous is not None and _says_the_same(lock, previous) else lock
+
+
+def solution_of(solution: Solution, certificate: Certificate) -> LockedSolution:
+    """How the weights were found, as the lock says it: the optimum, and the certificate of the recorded weights."""
+    return LockedSolution(
+        status="optimal",
+        solver=solution.solver,
+        objective=fixed(solution.objective, 9),
+        objective_at_rounded=fixed(certificate.objective, 9),
+        residuals={
+            "primal": fixed(certificate.primal, 12),
+            "dual": fixed(certificate.dual, 12),
+            "gap": fixed(certificate.gap, 12),
+        },
+        active=tuple(
+            ActiveBound(constraint=name, multiplier=fixed(value, 9)) for name, value in solution.duals.items()
+        ),
+    )
 
 
 def _decided_in(previous: Lock | None) -> int:
@@ -114,7 +123,7 @@ def _lock(
     root = evidence_root(dict(records), evidence)
     return Lock(
         name=observed.spec.name,
-        lineage=previous.lineage if previous else _lineage(observed, root),
+        lineage=previous.lineage if previous else first_lineage(observed, root),
         serial=serial,
         parents=(digest_of(previous),) if previous else (),
         tool_version=__version__,
@@ -141,7 +150,7 @@ def _lock(
     )
 
 
-def _lineage(observed: Observed, root: str) -> str:
+def first_lineage(observed: Observed, root: str) -> str:
     """A lock's family: from what the first lock was made of, so that making it again gives the same bytes."""
     value = {"name": observed.spec.name, "semantic": observed.semantic, "contents": observed.contents, "root": root}
     return digest(value, prefix="lin1")
@@ -165,7 +174,7 @@ def _domains(
             content=state.content,
             tokens=state.tokens,
             documents=state.documents,
-            repetition=_decimal(tokens / state.tokens, 6),
+            repetition=fixed(tokens / state.tokens, 6),
             changed_in=was.changed_in if was is not None and unchanged else serial,
             protected=specs[domain_id].protected,
             block=block,
@@ -174,35 +183,45 @@ def _domains(
     return table
 
 
-def _surrogate(observed: Observed, fitted: Fitted) -> LockedSurrogate:
+def surrogate_of(observed: Observed, fitted: Fitted) -> LockedSurrogate:
+    """The laws as the lock names them, cross-validated."""
     weights = {e.name: e.weight for e in observed.spec.evals}
     cv = cross_validate(
         fitted.evidence, FAMILIES[fitted.family], seed=observed.spec.swarm.seed, objective_weights=weights
     )
     locked = None
     if cv is not None and cv.spearman is not None:
-        locked = CrossValidation(spearman=_decimal(cv.spearman, 6), rmse=_decimal(cv.rmse, 6))
+        locked = CrossValidation(spearman=fixed(cv.spearman, 6), rmse=fixed(cv.rmse, 6))
     return LockedSurrogate(
         family=fitted.family, digest=parameters_digest(fitted.fit), runs=len(fitted.evidence.runs), cv=locked
     )
 
 
-def _predicted(plan: Plan, previous: Lock | None, fitted: Fitted, solved: Solved) -> dict[str, LockedMetric]:
-    """Metrics under the natural, the previous and this mix, where they lie in the coordinates of the laws."""
-    observed, coordinates = plan.observed, plan.coordinates
+def predicted_of(
+    observed: Observed,
+    coordinates: Coordinates,
+    fitted: Fitted,
+    this: Mapping[str, int],
+    before: Mapping[str, float] | None,
+) -> dict[str, LockedMetric]:
+    """Metrics under the natural, the previous and this mix, where they lie in the coordinates of the laws.
+
+    Args:
+        observed: spec and data.
+        coordinates: of the laws.
+        fitted: the laws.
+        this: coordinate → millionths of the decided mix.
+        before: the previous mix over domains, under their present names; None without one.
+    """
     natural = coordinates.collapse(observed.natural)
-    before = None
-    if previous is not None:
-        new_name = {old: new for new, old in plan.renames.items()}
-        mix = {new_name.get(d, d): points / GRID for d, points in previous.weights.items()}
-        # The old mix was rounded to the grid; its ratios are the block's within that.
-        before = coordinates.collapse(mix, tolerance=2 / GRID)
-    this = {name: points / GRID for name, points in solved.rounded.coordinates.items()}
-    columns = [None if point is None else predict(fitted, point) for point in (natural, before, this)]
+    # The old mix was rounded to the grid; its ratios are the block's within that.
+    previous = None if before is None else coordinates.collapse(before, tolerance=2 / GRID)
+    now = {name: points / GRID for name, points in this.items()}
+    columns = [None if point is None else predict(fitted, point) for point in (natural, previous, now)]
     return {
         metric: LockedMetric(
             **{
-                name: None if column is None else _decimal(column[metric], 6)
+                name: None if column is None else fixed(column[metric], 6)
                 for name, column in zip(("natural", "previous", "this"), columns, strict=True)
             }
         )
@@ -210,7 +229,15 @@ def _predicted(plan: Plan, previous: Lock | None, fitted: Fitted, solved: Solved
     }
 
 
-def _decimal(value: float | Decimal, places: int) -> Decimal:
-    """Fixed-point, with no negative zero."""
+def _before(plan: Plan, previous: Lock | None) -> dict[str, float] | None:
+    """The previous mix under the present names of its domains."""
+    if previous is None:
+        return None
+    new_name = {old: new for new, old in plan.renames.items()}
+    return {new_name.get(d, d): points / GRID for d, points in previous.weights.items()}
+
+
+def fixed(value: float | Decimal, places: int) -> Decimal:
+    """`value` in fixed point, with no negative zero."""
     fixed = Decimal(value).quantize(Decimal(1).scaleb(-places))
     return abs(fixed) if fixed == 0 else fixed
