@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from olmixctl.committed import Baseline, lock_at
 from olmixctl.errors import (
     BlockedError,
     IncompleteError,
@@ -28,7 +29,7 @@ from olmixctl.execute.protocol import Executor
 from olmixctl.ledger.home import LocalHome
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import Ledger
-from olmixctl.lock.codec import digest_of, parse
+from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
@@ -114,27 +115,17 @@ class Workspace:
         return lock
 
     def lock_at(self, revision: str) -> Lock:
-        """A lock by file, by `REV:path`, or this mix's lock at `REV`.
-
-        Raises:
-            UsageError: no such file or revision, no Git repository, or no lock there.
-            IntegrityError: what is there is not a whole lock.
-        """
-        path = Path(revision)
-        if path.is_file():
-            return parse(path.read_text(encoding="utf-8"), revision)
-        from olmixctl.repository import file_at
-
-        return parse(file_at(self.lock_path, revision), revision)
+        """A lock by file, by `REV:path`, or this mix's at `REV` or `merge-base:REV`; raises as `committed.lock_at`."""
+        return lock_at(self.lock_path, revision)
 
     def plan(
         self,
         options: PlanOptions | None = None,
         *,
-        baseline: Lock | None = None,
+        baseline: Lock | Baseline | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Plan:
-        """What changed since the lock (or `baseline`), and what that needs.
+        """What changed since the lock (or `baseline`, also one without a lock), and what that needs.
 
         Raises:
             CorpusError: the data is wrong or cannot be read.
@@ -142,8 +133,10 @@ class Workspace:
         """
         context = self._context(on_progress)
         observed = observe(self.loaded, context, self._trainer)
-        lock = baseline or self.lock()
+        lock = baseline.lock if isinstance(baseline, Baseline) else baseline or self.lock()
         plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions())
+        if isinstance(baseline, Baseline):
+            plan = replace(plan, checks=(*plan.checks, baseline.check))
         if context.cache.unavailable:
             plan = replace(plan, checks=(*plan.checks, _uncached(context.cache.unavailable)))
         return self._check_feasible(plan) if plan.has_changes else plan

@@ -12,7 +12,9 @@ __all__ = ["diff"]
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="A lockfile, a Git revision, or REV:path.")],
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="A lockfile, a Git revision, REV:path, or both ends: A..B, A...B.")
+    ],
     after: Annotated[
         str | None, typer.Argument(metavar="B", help="The same; the lock in the working tree when left out.")
     ] = None,
@@ -27,15 +29,16 @@ def diff(
 
     Weights, data, what was asked for, predictions. Domains that keep their ratios fold into one line.
 
-    Example: olmixctl diff HEAD~1
+    Example: olmixctl diff main...HEAD
     """
     from olmixctl.cli.console import open_console
-    from olmixctl.cli.locks import lock_at
+    from olmixctl.cli.locks import ends_of, lock_at
     from olmixctl.lock.diff import diff_locks
     from olmixctl.report.markdown import diff_markdown
     from olmixctl.report.text_diff import diff_text
 
     console = open_console(as_json=as_json, no_color=no_color)
-    found = diff_locks(lock_at(before, mix), lock_at(after, mix))
+    first, last = ends_of(before, after)
+    found = diff_locks(lock_at(first, mix), lock_at(last, mix))
     console.answer(diff_markdown(found) if markdown else diff_text(found, console.look), found.as_json())
     return 2 if exit_code and not found.empty else 0

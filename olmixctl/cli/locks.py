@@ -9,7 +9,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock
 from olmixctl.workspace import Workspace
 
-__all__ = ["lock_at", "lock_of"]
+__all__ = ["ends_of", "lock_at", "lock_of"]
 
 
 def lock_of(target: str | None) -> Lock:
@@ -26,6 +26,22 @@ def lock_of(target: str | None) -> Lock:
     if found is None:
         raise UsageError("there is no lock yet", place=Place(str(path)), remedy="olmixctl apply writes one")
     return found
+
+
+def ends_of(before: str, after: str | None) -> tuple[str, str | None]:
+    """The two ends of a comparison, from two words or a range: `A..B`, or `A...B` from where B left A.
+
+    Raises:
+        UsageError: a range, and a second word beside it.
+    """
+    from olmixctl.repository import split_range
+
+    ends = None if Path(before).is_file() else split_range(before)
+    if ends is not None and after is not None:
+        raise UsageError(f"{before} names both ends already", remedy=f"leave out {after}, or name one end a word")
+    if after is not None and not Path(after).is_file() and split_range(after) is not None:
+        raise UsageError(f"{after} is a range, and {before} stands before it", remedy="name the range alone")
+    return ends or (before, after)
 
 
 def lock_at(revision: str | None, mix: str | None) -> Lock:

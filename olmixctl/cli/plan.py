@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,9 @@ def plan(
     ] = False,
     baseline: Annotated[
         str | None,
-        typer.Option("--baseline", metavar="REV", help="Compare with the lock at a Git revision or in a file."),
+        typer.Option(
+            "--baseline", metavar="REV", help="Compare with the lock at REV, at merge-base:REV, or in a file."
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="List every change, kept domain and run.")] = False,
     md_into: Annotated[
@@ -53,7 +56,8 @@ def plan(
     json_files = [output_path("--out", out, mix), output_path("--json-into", json_into, mix)]
     markdown = output_path("--md-into", md_into, mix)
     options = PlanOptions(reuse=reuse, max_runs=max_runs, allow_remove=frozenset(allow_remove or ()))
-    made = make_plan(mix, options, baseline=baseline)
+    # A saved plan is applied on the committed lock, so it is made on that.
+    made = make_plan(mix, options, baseline=baseline, environment=os.environ if out is None else None)
     console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
     for note in made.notes:
         console.hint(f"note: {note}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from olmixctl.committed import branch_point
 from olmixctl.errors import IntegrityError, Place, UsageError
 from olmixctl.fingerprint import digest
 from olmixctl.plan.build import PlanOptions
@@ -53,20 +55,29 @@ def is_plan_file(target: str | None) -> bool:
     return target is not None and target.endswith(".json")
 
 
-def make_plan(target: str | None, options: PlanOptions, *, baseline: str | None = None) -> Made:
+def make_plan(
+    target: str | None,
+    options: PlanOptions,
+    *,
+    baseline: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Made:
     """Plan the mix that `target` names.
 
     Args:
         target: what was typed.
         options: from the command line.
         baseline: revision or file of the lock to compare with, instead of the committed one.
+        environment: of the process, where a pull request under test is to be compared with what it branched off from.
     """
     from olmixctl.cli.progress import Line, data_progress
 
     workspace = Workspace.open(target)
     base = workspace.lock() if baseline is None else workspace.lock_at(baseline)
+    branched = None if baseline else branch_point(workspace.lock_path, base, environment or {})
+    base = base if branched is None else branched.lock
     with Line() as line:
-        plan = workspace.plan(options, baseline=base, on_progress=data_progress(line))
+        plan = workspace.plan(options, baseline=branched or base, on_progress=data_progress(line))
     where = {"mix_file": workspace.path.absolute().relative_to(workspace.root).as_posix()}
     going = frozenset(base.domains if base else ()) - frozenset(workspace.spec.domain_ids)
     kept = replace(options, allow_remove=options.allow_remove & going)

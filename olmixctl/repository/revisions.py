@@ -117,7 +117,7 @@ def _commit(repository: Repo, name: str) -> Commit:
         # An empty name would be HEAD, and one that starts with a dash an option.
         found = repository.commit(name if name and not name.startswith("-") else " ")
         # A shallow clone knows the names of commits it does not have; asking for the tree reads the commit.
-        assert found.tree
+        assert found.tree is not None
     except (git.BadName, git.BadObject, git.GitCommandError, ValueError, IndexError, KeyError) as error:
         message, remedy = _absence(repository, name)
         raise UsageError(message, remedy=remedy) from error

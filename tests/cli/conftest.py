@@ -17,6 +17,7 @@ def root(tmp_path, monkeypatch):
     make_workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("CI", raising=False)  # a plan in CI compares with where a pull request branched off
     return tmp_path
 
 

@@ -1,0 +1,98 @@
+"""Locks in Git: at a revision, where a pull request branched off, over commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from olmixctl.errors import OlmixctlError
+from olmixctl.lock.codec import digest_of, parse
+from olmixctl.lock.model import Lock
+from olmixctl.plan.model import Check
+
+__all__ = ["Baseline", "branch_point", "lock_at"]
+
+_SHOWN = 9
+"""Digits of a commit's name that people read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baseline:
+    """The lock a plan compares with, instead of the committed one.
+
+    Attributes:
+        lock: it; None where there was none, and the plan is one of a first lock.
+        check: says so in the plan.
+    """
+
+    lock: Lock | None
+    check: Check
+
+
+def lock_at(lock_path: Path, revision: str) -> Lock:
+    """A lock by file, by `REV:path`, or the one at `lock_path` at `REV` or `merge-base:REV`.
+
+    Raises:
+        UsageError: no such file or revision, no Git repository, or no lock there.
+        IntegrityError: what is there is not a whole lock.
+    """
+    from olmixctl.repository import file_at
+
+    path = Path(revision)
+    text = path.read_bytes().decode(errors="replace") if path.is_file() else file_at(lock_path, revision)
+    return parse(text, revision)
+
+
+def branch_point(lock_path: Path, committed: Lock | None, environment: Mapping[str, str]) -> Baseline | None:
+    """In CI on a pull request: the lock where its branch left the target; the plan then shows what it brings.
+
+    Where that cannot be known the baseline stays the committed lock, and the check says what mends it.
+
+    Args:
+        lock_path: where the lock lies in the working tree.
+        committed: the lock there.
+        environment: of the process.
+
+    Returns:
+        None where this is no check of a pull request.
+    """
+    from olmixctl.repository import common_ancestor, pull_request, text_at
+
+    request = pull_request(environment)
+    if request is None:
+        return None
+    try:
+        commit = common_ancestor(lock_path.parent, request.revision)
+        text = text_at(lock_path, commit)
+        lock = None if text is None else parse(text, f"{commit[:_SHOWN]}:{lock_path.name}")
+    except OlmixctlError as error:
+        return Baseline(lock=committed, check=_unknown(request.source, error))
+    where = f"{commit[:_SHOWN]}, where this pull request left {request.revision} ({request.source})"
+    return Baseline(lock=lock, check=_known(lock, committed, where))
+
+
+def _unknown(source: str, error: OlmixctlError) -> Check:
+    return Check(
+        level="warn",
+        name="baseline",
+        message="compared with the committed lock: the lock that this pull request started from is not known here "
+        f"({source}: {error.message})",
+        remedy=error.remedy,
+    )
+
+
+def _known(lock: Lock | None, committed: Lock | None, where: str) -> Check:
+    if lock is None:
+        message = f"there was no lock at {where}: planned as a first one"
+    else:
+        message = f"compared with lock serial {lock.serial} at {where}"
+    moved = committed is not None and (lock is None or digest_of(committed) != digest_of(lock))
+    return Check(
+        level="note",
+        name="baseline",
+        message=message,
+        remedy=f"--baseline HEAD compares with the committed lock, serial {committed.serial}"
+        if moved and committed is not None
+        else "",
+    )
