@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["emit"]
@@ -31,21 +32,19 @@ def emit(document: Mapping[str, Any]) -> str:
 
 def _section(key: str, value: Any) -> str:  # noqa: ANN401
     if isinstance(value, Mapping) and value:
-        return f"{_text(key)}:\n" + "".join(_entry(str(k), v) for k, v in value.items())
-    return f"{_text(key)}: {_flow(value)}\n"
+        return f"{_key(key)}:\n" + "".join([_entry(str(k), v) for k, v in value.items()])
+    return f"{_key(key)}: {_flow(value)}\n"
 
 
 def _entry(key: str, value: Any) -> str:  # noqa: ANN401
     if isinstance(value, list | tuple) and len(value) > 1:
-        return f"  {_text(key)}:\n" + "".join(f"    - {_flow(item)}\n" for item in value)
-    return f"  {_text(key)}: {_flow(value)}\n"
+        return f"  {_key(key)}:\n" + "".join([f"    - {_flow(item)}\n" for item in value])
+    return f"  {_key(key)}: {_flow(value)}\n"
 
 
-def _flow(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_text(str(k))}: {_flow(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_flow(v) for v in value) + "]"
+def _flow(value: Any) -> str:  # noqa: ANN401  (scalars first: they are nearly all there is)
+    if isinstance(value, str):
+        return _text(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -54,8 +53,10 @@ def _flow(value: Any) -> str:  # noqa: ANN401
         return str(value)
     if isinstance(value, Decimal):
         return f"{value:f}"
-    if isinstance(value, str):
-        return _text(value)
+    if isinstance(value, dict | Mapping):
+        return "{" + ", ".join([f"{_key(str(k))}: {_flow(v)}" for k, v in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join([_flow(v) for v in value]) + "]"
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
@@ -63,3 +64,7 @@ def _text(value: str) -> str:
     if _PLAIN.match(value) and value.lower() not in _WORDS:
         return value
     return _UNPRINTABLE.sub(lambda m: f"\\U{ord(m.group()):08x}", json.dumps(value, ensure_ascii=False))
+
+
+# The same few names stand in every record.
+_key = lru_cache(maxsize=1024)(_text)
