@@ -6,7 +6,7 @@ A domain is judged by its documents. The same documents under another name are a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from olmixctl.lock.model import Lock
@@ -42,6 +42,7 @@ class ChangeSet:
         evals_changed: any difference in what is measured.
         protection_changed: a domain became protected or is so no longer; the lock has to know.
         sections: names of the changed sections of the inputs.
+        origins: affected id → id in the lock → fraction of the domain's tokens that came from there.
     """
 
     changes: tuple[Change, ...]
@@ -52,6 +53,7 @@ class ChangeSet:
     evals_changed: bool
     protection_changed: bool
     sections: tuple[str, ...]
+    origins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
