@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from olmixctl.errors import OlmixctlError
+from olmixctl.errors import IntegrityError, OlmixctlError, StaleError, UsageError
+from olmixctl.fingerprint import sha256_hex
 from olmixctl.lock.codec import digest_of, parse
 from olmixctl.lock.model import Lock
 from olmixctl.plan.model import Check
 
-__all__ = ["Baseline", "branch_point", "lock_at"]
+__all__ = ["Baseline", "branch_point", "earlier_locks", "lock_at"]
 
 _SHOWN = 9
 """Digits of a commit's name that people read."""
@@ -70,6 +72,29 @@ def branch_point(lock_path: Path, committed: Lock | None, environment: Mapping[s
         return Baseline(lock=committed, check=_unknown(request.source, error))
     where = f"{commit[:_SHOWN]}, where this pull request left {request.revision} ({request.source})"
     return Baseline(lock=lock, check=_known(lock, committed, where))
+
+
+def earlier_locks(lock_path: Path, wanted: Callable[[str, str], bool]) -> dict[str, Lock] | None:
+    """Digest → committed lock, of the versions `wanted` by digest and text; what is no whole lock is passed by.
+
+    Returns:
+        None where there is no Git history to look into.
+    """
+    from olmixctl.repository import versions_of
+
+    try:
+        versions = versions_of(lock_path).versions
+    except UsageError:
+        return None
+    found: dict[str, Lock] = {}
+    for version in versions:
+        # Both sides of a merge are versions; one of them stands in no other commit of this file's log.
+        for text in (version.text, version.before):
+            digest = "" if text is None else f"sha256:{sha256_hex(text)}"
+            if text is not None and digest not in found and wanted(digest, text):
+                with suppress(IntegrityError, StaleError):
+                    found[digest] = parse(text, version.commit or str(lock_path))
+    return found
 
 
 def _unknown(source: str, error: OlmixctlError) -> Check:

@@ -67,7 +67,7 @@ def observed_as_locked(spec: MixSpec, lock: Lock, trainer: str) -> Observed:
 
     inputs: dict[str, Any] = semantic_inputs(spec)
     if spec.tokenizer != "bytes":
-        inputs["tokenizer"] = lock.inputs["tokenizer"]
+        inputs["tokenizer"] = lock.inputs.get("tokenizer", "")
     states = {
         domain_id: DomainState(
             id=domain_id,

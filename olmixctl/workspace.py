@@ -13,20 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from olmixctl.committed import Baseline, lock_at
+from olmixctl.atomic import remove_leftovers
+from olmixctl.committed import Baseline, earlier_locks, lock_at
 from olmixctl.errors import (
     BlockedError,
     IncompleteError,
-    OlmixctlError,
     Place,
     StaleError,
     UsageError,
 )
 from olmixctl.execute.events import DataPreparing, OnEvent, Solving, silent
 from olmixctl.execute.protocol import Executor
-from olmixctl.ledger.home import LocalHome
+from olmixctl.execute.work import Sharing, alone, lease_name
+from olmixctl.ledger.leases import Leases
+from olmixctl.ledger.locate import locate
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import Ledger
 from olmixctl.lock.codec import digest_of
@@ -35,7 +37,7 @@ from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
 from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
-from olmixctl.plan.steps import FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
+from olmixctl.plan.steps import FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 from olmixctl.present import data_checks, export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
@@ -43,7 +45,7 @@ from olmixctl.spec.model import MixSpec
 
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
-    from olmixctl.methods.certify import Verification
+    from olmixctl.methods.certify import Surroundings, Verification
 
 __all__ = ["ApplyResult", "Workspace"]
 
@@ -56,6 +58,7 @@ class ApplyResult:
         lock: the lock in force now.
         previous: the lock before, or None.
         written: a new lock was written.
+        by_another: another apply wrote this very lock meanwhile.
         trained: runs trained by this apply.
         recorded: designed runs that were in the ledger already.
         wall_seconds: from start to the written lock.
@@ -64,6 +67,7 @@ class ApplyResult:
     lock: Lock
     previous: Lock | None
     written: bool
+    by_another: bool
     trained: int
     recorded: int
     wall_seconds: float
@@ -79,13 +83,9 @@ class Workspace:
         self.root: Path = loaded.root
         stem = loaded.path.name.removesuffix(".yaml").removesuffix(".yml")
         self.lock_path = loaded.path.with_name(stem + LOCK_SUFFIX)
-        if self.spec.ledger is not None:
-            raise OlmixctlError(
-                f"a ledger at {self.spec.ledger} is not in this version",
-                place=loaded.place("ledger"),
-                remedy="remove `ledger`: runs are recorded beside the mix file",
-            )
-        self.ledger = Ledger(LocalHome(loaded.path.with_name(stem + ".runs")))
+        runs, self._leases_home = locate(self.spec.ledger, loaded.path.with_name(stem), self.root)
+        self.ledger = Ledger(runs)
+        self._planned_from: dict[str | None, Lock | None] = {}
 
     @classmethod
     def open(cls, target: str | None = None, *, cwd: Path | None = None) -> Workspace:
@@ -134,6 +134,8 @@ class Workspace:
         context = self._context(on_progress)
         observed = observe(self.loaded, context, self._trainer)
         lock = baseline.lock if isinstance(baseline, Baseline) else baseline or self.lock()
+        if baseline is None:
+            self._planned_from[lock and digest_of(lock)] = lock
         plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions())
         if isinstance(baseline, Baseline):
             plan = replace(plan, checks=(*plan.checks, baseline.check))
@@ -147,13 +149,22 @@ class Workspace:
         *,
         parallelism: int | None = None,
         solve_only: bool = False,
+        wait: bool = True,
         on_event: OnEvent = silent,
     ) -> ApplyResult:
-        """Execute the steps of `plan`: train, fit, solve, write the lock last.
+        """Execute the steps of `plan`: train, fit, solve, write the lock last. Another apply may work at the same time.
+
+        Args:
+            plan: made from this mix.
+            parallelism: runs at once, instead of the declared number.
+            solve_only: train nothing.
+            wait: wait for runs that another apply trains.
+            on_event: takes progress.
 
         Raises:
             BlockedError: a check of the plan stands in the way.
             IncompleteError: stopped before the lock; what finished is recorded.
+            LeaseError: another apply trains what is left, and `wait` is False.
             StaleError: the lock moved meanwhile.
         """
         began = time.monotonic()
@@ -161,25 +172,22 @@ class Workspace:
         if plan.blocked:
             first = plan.blocked[0]
             raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
-        trained, lock, written = 0, previous, False
-        for step in steps_of(plan):
-            match step:
-                case TrainRuns():
-                    trained = 0 if solve_only else self._train(plan, parallelism, on_event)
-                case FitAndSolve():
-                    on_event(Solving(len(step.evidence)))
-                    lock = self._solve(plan, previous, step.evidence)
-                case KeepRatios():
-                    lock = self._keep(plan, previous)
-                case WriteLock():
-                    assert lock is not None
-                    self._base_of(plan)
-                    written = write_lock(self.lock_path, lock)
+        steps, sharing = steps_of(plan), self._sharing(wait=wait)
+        training = not solve_only and any(isinstance(step, TrainRuns) for step in steps)
+        trained = self._train(plan, sharing, parallelism, on_event) if training else 0
+        lock, written = previous, False
+        if steps:
+            with alone(sharing, on_event) as check:
+                lock = self._decide(plan, previous, steps, on_event)
+                check()
+                written = self._write(plan, lock)
+                self._tidy(plan, sharing.leases)
         assert lock is not None, "a plan without a lock trains and writes one"
         return ApplyResult(
             lock=lock,
             previous=previous,
             written=written,
+            by_another=not written and digest_of(lock) != plan.base.digest,
             trained=trained,
             recorded=len({run.key for run in plan.runs if run.recorded}),
             wall_seconds=time.monotonic() - began,
@@ -218,7 +226,7 @@ class Workspace:
             for seed in seeds
         }
         missing = tuple(run for run in asked.values() if run.key not in self.ledger)
-        self._train(replace(plan, runs=missing), parallelism, on_event)
+        self._train(replace(plan, runs=missing), self._sharing(), parallelism, on_event)
         return {where: self.ledger.get(run.key) for where, run in asked.items()}
 
     def verify(self, *, deep: bool = False) -> Verification:
@@ -231,8 +239,10 @@ class Workspace:
         from olmixctl.methods.certify import verify_lock
 
         lock = self._need_lock()
-        result = verify_lock(lock, observed_as_locked(self.spec, lock, self._trainer), self.ledger.records())
-        if deep:
+        self.ledger.check()
+        observed = observed_as_locked(self.spec, lock, self._trainer)
+        result = verify_lock(lock, observed, self._around(lock))
+        if deep and result.sound:
             result = replace(result, checks=(*result.checks, *data_checks(self.spec, lock, self._context())))
         return result
 
@@ -260,6 +270,14 @@ class Workspace:
         rehearsal = is_rehearsal(str(lock.inputs.get("trainer", "")))
         warning = ("a rehearsal: these weights come from a response surface, nothing was measured",)
         return text, (*(warning if rehearsal else ()), *exporter.remarks(mix))
+
+    def _around(self, lock: Lock) -> Surroundings:
+        from olmixctl.methods.certify import Surroundings
+
+        decided = f"\nserial: {lock.solution.weights_from}\n"
+        taints = {key: found[-1].reason for key, found in self.ledger.taints().items()}
+        history = earlier_locks(self.lock_path, lambda digest, text: digest in lock.parents or decided in text)
+        return Surroundings(records=self.ledger.records(), taints=taints, history=history)
 
     # What the present is.
 
@@ -294,14 +312,17 @@ class Workspace:
 
         return LocalExecutor(self.spec.executor, self.root / ".olmixctl" / "checkpoints", parallelism)
 
-    def _train(self, plan: Plan, parallelism: int | None, on_event: OnEvent) -> int:
+    def _sharing(self, *, wait: bool = True) -> Sharing:
+        return Sharing(ledger=self.ledger, leases=Leases(self._leases_home), wait=wait)
+
+    def _train(self, plan: Plan, sharing: Sharing, parallelism: int | None, on_event: OnEvent) -> int:
         from olmixctl.execute.training import train_missing
         from olmixctl.repository import provenance
 
         executor = self._executor(plan.observed.evals, parallelism)
         context = self._context(lambda done, total: on_event(DataPreparing("token shards", done, total)))
         data = partial(training_data, plan.observed, context)
-        return train_missing(plan, executor, self.ledger, data, provenance=provenance(self.root), on_event=on_event)
+        return train_missing(plan, executor, sharing, data, provenance=provenance(self.root), on_event=on_event)
 
     def _solve(self, plan: Plan, previous: Lock | None, keys: tuple[str, ...]) -> Lock:
         from olmixctl.methods.olmix import fit_evidence, gather, solve_mix
@@ -326,17 +347,62 @@ class Workspace:
         weights, moved = keep_ratios(plan.observed, plan.coordinates)
         return kept_lock(plan, previous, weights, moved=moved)
 
-    def _base_of(self, plan: Plan) -> Lock | None:
-        lock = self.lock()
-        found = None if lock is None else digest_of(lock)
-        if found != plan.base.digest:
-            raise StaleError(
-                f"the lock is not the one the plan starts from (serial {plan.base.serial}, "
-                f"found {lock.serial if lock else 'none'})",
-                place=Place(str(self.lock_path)),
-                remedy="plan again",
-            )
+    def _decide(self, plan: Plan, previous: Lock | None, steps: Sequence[Step], on_event: OnEvent) -> Lock:
+        lock = previous
+        for step in steps:
+            match step:
+                case FitAndSolve():
+                    on_event(Solving(len(step.evidence)))
+                    lock = self._solve(plan, previous, step.evidence)
+                case KeepRatios():
+                    lock = self._keep(plan, previous)
+                case TrainRuns() | WriteLock():
+                    pass
+                case _:
+                    assert_never(step)
+        assert lock is not None, "a plan without a lock solves one"
         return lock
+
+    def _write(self, plan: Plan, lock: Lock) -> bool:
+        """Write `lock`, unless this very lock is there.
+
+        Raises:
+            StaleError: another one is.
+        """
+        current = self.lock()
+        if current is not None and digest_of(current) == digest_of(lock):
+            return False
+        if (current and digest_of(current)) != plan.base.digest:
+            raise self._moved(plan, current)
+        return write_lock(self.lock_path, lock)
+
+    def _tidy(self, plan: Plan, leases: Leases) -> None:
+        """What killed applies left behind, once nobody needs it any more."""
+        remove_leftovers(self.lock_path.parent, self.lock_path.name)
+        self.ledger.home.sweep()
+        leases.sweep(lease_name(run.key) for run in plan.runs)
+
+    def _base_of(self, plan: Plan) -> Lock | None:
+        """The lock that `plan` starts from; it may have moved since, if another apply trained all that was to train.
+
+        Raises:
+            StaleError: it moved, and not because of another apply of the same plan.
+        """
+        lock = self.lock()
+        if (lock and digest_of(lock)) == plan.base.digest:
+            return lock
+        recorded = {run.key for run in plan.missing} <= self.ledger.usable_keys()
+        if plan.base.digest not in self._planned_from or not recorded:
+            raise self._moved(plan, lock)
+        return self._planned_from[plan.base.digest]
+
+    def _moved(self, plan: Plan, lock: Lock | None) -> StaleError:
+        return StaleError(
+            f"the lock is not the one the plan starts from (serial {plan.base.serial}, "
+            f"found {lock.serial if lock else 'none'})",
+            place=Place(str(self.lock_path)),
+            remedy="plan again",
+        )
 
     def _need_lock(self) -> Lock:
         lock = self.lock()

@@ -118,6 +118,7 @@ def parse_run(raw: bytes, name: str, shown: str) -> RunRecord:
         raise _damage(f"the file is named for another run: it holds {record.key}", shown)
     if record.digest != stated:
         raise _damage("the run file was altered after it was written: its digest does not match its content", shown)
+    _check_text(raw, dump_run(record), shown, _REMEDY)
     return record
 
 
@@ -159,6 +160,7 @@ def parse_taint(raw: bytes, name: str, shown: str) -> Taint:
         raise IntegrityError(
             f"the file is named for another run: it taints {taint.attempt.key}", place=Place(shown), remedy=remedy
         )
+    _check_text(raw, dump_taint(taint), shown, remedy)
     return taint
 
 
@@ -174,6 +176,26 @@ def _taint_body(taint: Taint) -> dict[str, object]:
 
 def _digest(body: dict[str, object]) -> str:
     return "sha256:" + sha256_hex(canonical_json(body))
+
+
+def _check_text(raw: bytes, text: str, shown: str, remedy: str) -> None:
+    """The bytes are those that are written for the content: JSON that says a thing twice shows people the other one.
+
+    Raises:
+        IntegrityError: they are not.
+    """
+    if raw == text.encode():
+        return
+    if raw.replace(b"\r\n", b"\n") == text.encode():
+        raise IntegrityError(
+            "its line ends are CRLF, and it was written with LF: a checkout or an editor converted them",
+            place=Place(shown),
+            remedy="put `*.runs/** text eol=lf` into .gitattributes (`olmixctl init` does), remove the file, and check "
+            "it out again: `git checkout -- FILE`",
+        )
+    raise IntegrityError(
+        "it was written anew in another form, or says a thing twice", place=Place(shown), remedy=remedy
+    )
 
 
 def _damage(message: str, shown: str) -> IntegrityError:

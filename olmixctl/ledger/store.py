@@ -47,7 +47,7 @@ class Ledger:
 
     def __contains__(self, key: str) -> bool:
         """Whether there is a result that may be used. Looks at names alone."""
-        return any(attempt.key == key for attempt in self._usable())
+        return key in self.usable_keys()
 
     def __iter__(self) -> Iterator[RunRecord]:
         """All runs with a result that may be used, sorted by key; see `records`."""
@@ -93,6 +93,15 @@ class Ledger:
             found[taint.attempt.key] = (*found.get(taint.attempt.key, ()), taint)
         return {key: tuple(sorted(taints, key=lambda t: t.attempt)) for key, taints in sorted(found.items())}
 
+    def check(self) -> None:
+        """Read every run and taint file, those that are not in use too.
+
+        Raises:
+            IntegrityError: one is truncated, altered or of another version.
+        """
+        self._read(self._attempts())
+        self.taints()
+
     def attempts(self, key: str) -> dict[Attempt, RunRecord]:
         """All results of a run, tainted ones too, in their order.
 
@@ -104,6 +113,10 @@ class Ledger:
     def keys(self) -> list[str]:
         """Keys of all runs, those with tainted results alone too, sorted."""
         return sorted({attempt.key for attempt in self._attempts()})
+
+    def usable_keys(self) -> frozenset[str]:
+        """Keys of the runs with a result that may be used. Looks at names alone."""
+        return frozenset(attempt.key for attempt in self._usable())
 
     def get(self, key: str) -> RunRecord:
         """One run's result.
@@ -120,10 +133,15 @@ class Ledger:
             )
         return self._read(usable)[usable[0]]
 
-    def add(self, record: RunRecord) -> bool:
+    def add(self, record: RunRecord, *, fenced: bool = False) -> bool:
         """Record a result; True when it is the run's first that may be used.
 
         A later result is kept as a replicate, unless it found exactly what one before did.
+
+        Args:
+            record: the result.
+            fenced: its lease was taken over while it was trained. It may then be a replicate of what the new holder
+                recorded, never the first result.
 
         Raises:
             OlmixctlError: it could not be written.
@@ -134,7 +152,7 @@ class Ledger:
             others = self.attempts(record.key)
             tainted = {taint_of(name) for name in self.home.names()}
             usable = [found for attempt, found in others.items() if attempt not in tainted]
-            if any(found.finding == record.finding for found in usable):
+            if any(found.finding == record.finding for found in usable) or (fenced and not usable):
                 return False
             number = max((attempt.number for attempt in others), default=0) + 1
             # Another writer may take the number first: then its result is one to compare with.

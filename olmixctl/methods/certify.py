@@ -1,62 +1,85 @@
-"""Is a committed lock right? Re-derived from committed evidence alone: no GPU, no data, no trust in the file."""
+"""Is a committed lock right? Re-derived from committed evidence alone: no GPU, no data, no trust in the file.
+
+Whoever changes a field can also make a new integrity line. So every field that follows from others is computed again:
+the mix from the runs, and from the mix all that is said of it. What follows from nothing that is committed beside the
+lock (`docs/commands.md` lists it) is left to Git and to `verify --deep`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from olmixctl.errors import OlmixctlError
+from olmixctl.errors import InfeasibleError, OlmixctlError
+from olmixctl.fingerprint import canonical_json, digest
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.model import Lock
-from olmixctl.methods.olmix import certify_mix, fit_evidence, gather, keep_ratios
-from olmixctl.methods.problem import bounds
+from olmixctl.methods.ancestry import History, ancestry_checks, mix_before
+from olmixctl.methods.checks import Verification, VerifyCheck
+from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios
+from olmixctl.methods.problem import bounds, broken_rows
+from olmixctl.methods.restated import restated
+from olmixctl.methods.shape import shape_check
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import Observed, is_rehearsal
-from olmixctl.surrogate.model import Evidence, parameters_digest
 
-__all__ = ["Verification", "VerifyCheck", "verify_lock"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VerifyCheck:
-    """One thing that was checked; `detail` says what was found."""
-
-    name: str
-    ok: bool
-    detail: str
+__all__ = ["Surroundings", "Verification", "VerifyCheck", "verify_lock"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verification:
-    """All checks of a lock."""
+class Surroundings:
+    """What is known around a lock.
 
-    lock: Lock
-    checks: tuple[VerifyCheck, ...]
+    Attributes:
+        records: the ledger.
+        taints: key → why, of runs with a tainted result.
+        history: digest → committed lock; None without Git.
+    """
 
-    @property
-    def ok(self) -> bool:
-        """Every check passed."""
-        return all(check.ok for check in self.checks)
+    records: Mapping[str, RunRecord]
+    taints: Mapping[str, str] = field(default_factory=dict)
+    history: History | None = None
 
 
-def verify_lock(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) -> Verification:
+def verify_lock(lock: Lock, observed: Observed, around: Surroundings) -> Verification:
     """Check a lock that is already known to be whole (`lock.parse` checks its integrity line).
 
     Args:
-        lock: the lock.
+        lock: the lock, of a sound shape (`shape_check`).
         observed: the mix file, with the data as the lock states it.
-        records: the ledger.
+        around: ledger and history.
     """
     checks = [VerifyCheck(name="integrity", ok=True, detail="the bytes are those that were written")]
+    checks.append(shape_check(lock))
+    if not checks[-1].ok:
+        return Verification(lock=lock, checks=tuple(checks))
     same = lock.spec_semantic == observed.semantic
-    detail = "made for this mix file" if same else "the mix file asks for something else since; run `olmixctl plan`"
-    checks.append(VerifyCheck(name="spec", ok=same, detail=detail))
-    checks.append(_trainer(lock, observed))
-    if same:
-        checks += [*_bounds(lock, observed), *_repetition(lock, observed), *_evidence(lock, observed, records)]
+    checks += [_spec(lock, observed, same=same), _trainer(lock, observed), *_blocks(lock)]
+    if same and set(lock.domains) != set(observed.spec.domain_ids):
+        checks.append(VerifyCheck(name="domains", ok=False, detail="the lock has other domains than the mix file"))
+    elif same:
+        checks += [_protection(lock, observed), _bounds(lock, observed), _repetition(lock, observed)]
+        checks += [*_excluded(lock, around), *_evidence(lock, observed, around)]
+        checks += ancestry_checks(lock, observed, around.history)
     return Verification(lock=lock, checks=tuple(checks))
+
+
+def _spec(lock: Lock, observed: Observed, *, same: bool) -> VerifyCheck:
+    """The recorded inputs are those of the recorded digest, and those of the mix file."""
+    stated = {name: value for name, value in lock.inputs.items() if name != "trainer"}
+    if digest(stated, prefix="sha256") != lock.spec_semantic:
+        # A tokeniser's file stands by its own digest in the inputs, and as `file` in the digest of the mix file.
+        plain = stated | ({} if stated.get("tokenizer") == "bytes" else {"tokenizer": "file"})
+        if digest(plain, prefix="sha256") != lock.spec_semantic:
+            return VerifyCheck(name="spec", ok=False, detail="the recorded inputs are not those of the recorded digest")
+    if same and canonical_json(dict(lock.inputs) | {"trainer": ""}) != canonical_json(
+        dict(observed.inputs) | {"trainer": ""}
+    ):
+        return VerifyCheck(name="spec", ok=False, detail="the recorded inputs are not those of the mix file")
+    detail = "made for this mix file" if same else "the mix file asks for something else since; run `olmixctl plan`"
+    return VerifyCheck(name="spec", ok=same, detail=detail)
 
 
 def _trainer(lock: Lock, observed: Observed) -> VerifyCheck:
@@ -67,69 +90,151 @@ def _trainer(lock: Lock, observed: Observed) -> VerifyCheck:
     return VerifyCheck(name="trainer", ok=ok, detail=kind if ok else f"{kind}; the mix file asks for another")
 
 
-def _bounds(lock: Lock, observed: Observed) -> Iterator[VerifyCheck]:
-    broken = []
+def _protection(lock: Lock, observed: Observed) -> VerifyCheck:
+    wrong = [d.id for d in observed.spec.domains if lock.domains[d.id].protected != d.protected]
+    count = sum(record.protected for record in lock.domains.values())
+    detail = f"the mix file says otherwise of {', '.join(wrong)}" if wrong else f"{count} protected, as in the mix file"
+    return VerifyCheck(name="protection", ok=not wrong, detail=detail)
+
+
+def _blocks(lock: Lock) -> Iterator[VerifyCheck]:
+    """Mass and members of the kept blocks follow from the domains."""
+    wrong = []
+    for name, block in lock.blocks.items():
+        inside = [domain for domain, record in lock.domains.items() if record.block == name]
+        mass = sum(lock.weights[domain] for domain in inside)
+        wrong += [f"mass of {name} {block.mass / GRID:.6f}, found {mass / GRID:.6f}"] if block.mass != mass else []
+        wrong += [f"members of {name} {block.members}, found {len(inside)}"] if block.members != len(inside) else []
+        wrong += [f"{name} keeps ratios of a later lock"] if not 0 <= block.from_serial < lock.serial else []
+    if lock.blocks:
+        detail = f"misstated: {'; '.join(wrong)}" if wrong else "mass and members follow from the domains"
+        yield VerifyCheck(name="blocks", ok=not wrong, detail=detail)
+
+
+def _bounds(lock: Lock, observed: Observed) -> VerifyCheck:
     rows = bounds(observed)
-    for row in rows:
-        value = sum(Decimal(repr(c)) * lock.weights[leaf] for leaf, c in row.coefficients.items()) / GRID
-        above = row.upper is not None and value > Decimal(repr(row.upper))
-        below = row.lower is not None and value < Decimal(repr(row.lower))
-        if above or below:
-            broken.append(f"{row.name} ({value})")
+    broken = [f"{name} ({value})" for name, value in broken_rows(rows, lock.weights).items()]
     detail = f"broken: {', '.join(broken)}" if broken else f"all {len(rows)} hold exactly"
-    yield VerifyCheck(name="bounds", ok=not broken, detail=detail)
+    return VerifyCheck(name="bounds", ok=not broken, detail=detail)
 
 
-def _repetition(lock: Lock, observed: Observed) -> Iterator[VerifyCheck]:
-    wrong = [
-        domain_id
-        for domain_id, record in lock.domains.items()
-        if abs(
-            Decimal(lock.weights[domain_id]) * observed.spec.target.tokens / GRID / record.tokens - record.repetition
-        )
-        > Decimal("0.000001")
-    ]
+def _repetition(lock: Lock, observed: Observed) -> VerifyCheck:
+    unit, wrong = Decimal("0.000001"), []
+    for domain_id, record in lock.domains.items():
+        found = Decimal(lock.weights[domain_id]) * observed.spec.target.tokens / GRID / record.tokens
+        wrong += [domain_id] if found.quantize(unit) != record.repetition else []
     most = max((record.repetition for record in lock.domains.values()), default=Decimal(0))
     detail = f"misstated for {', '.join(wrong)}" if wrong else f"at most {most:.2f}× a domain"
-    yield VerifyCheck(name="repetition", ok=not wrong, detail=detail)
+    return VerifyCheck(name="repetition", ok=not wrong, detail=detail)
 
 
-def _evidence(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) -> Iterator[VerifyCheck]:
+def _excluded(lock: Lock, around: Surroundings) -> Iterator[VerifyCheck]:
+    """Runs said to be left out are in the ledger, for the reason that is given."""
+    wrong = []
+    for item in lock.excluded:
+        record = around.records.get(item.run)
+        if item.run in lock.evidence:
+            wrong.append(f"{item.run} is evidence and left out")
+        elif record is None and item.run not in around.taints:
+            wrong.append(f"{_file(item.run)} is not in the ledger")
+        elif record is not None and (record.status == "diverged") != (item.reason == "the run diverged"):
+            wrong.append(f"{_file(item.run)} says otherwise")
+    if lock.excluded:
+        detail = "; ".join(wrong) if wrong else f"{len(lock.excluded)} runs left out, as the ledger says"
+        yield VerifyCheck(name="excluded", ok=not wrong, detail=detail)
+
+
+def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[VerifyCheck]:
     if not lock.evidence:
+        yield _no_evidence(lock)
         yield _kept(lock, observed)
         return
-    try:
-        root = evidence_root(dict(records), lock.evidence)
-    except OlmixctlError as error:
-        yield VerifyCheck(name="evidence", ok=False, detail=error.message)
+    problem = _evidence_problem(lock, observed, around)
+    detail = problem or f"{len(lock.evidence)} runs, as they were"
+    yield VerifyCheck(name="evidence", ok=not problem, detail=detail)
+    if problem:
         return
-    if root != lock.evidence_root:
-        yield VerifyCheck(name="evidence", ok=False, detail="a run behind the lock was altered")
-        return
-    evidence = gather(observed, lock.coordinates, lock.evidence, records)
+    evidence = gather(observed, lock.coordinates, lock.evidence, around.records)
     foreign = sorted(set(lock.evidence) - set(evidence.runs))
-    detail = f"run {foreign[0]} is no evidence for this mix" if foreign else f"{len(lock.evidence)} runs, as they were"
-    yield VerifyCheck(name="evidence", ok=not foreign, detail=detail)
-    if not foreign:
-        yield from _refit(lock, observed, evidence)
+    if foreign:
+        detail = f"run {_file(foreign[0])} is no evidence for this mix"
+        yield VerifyCheck(name="evidence", ok=False, detail=detail)
+        return
+    yield from restated(lock, observed, fit_evidence(observed, evidence), mix_before(lock, around.history))
 
 
-def _refit(lock: Lock, observed: Observed, evidence: Evidence) -> Iterator[VerifyCheck]:
-    fitted = fit_evidence(observed, evidence)
-    stated = lock.surrogate
-    same = stated is not None and stated.digest == parameters_digest(fitted.fit) and stated.family == fitted.family
-    detail = f"{fitted.family} refitted, same parameters" if same else "a refit gives other parameters"
-    yield VerifyCheck(name="surrogate", ok=same, detail=detail)
-    certificate = certify_mix(observed, lock.coordinates, fitted, lock.weights)
-    detail = f"within {max(certificate.gap, 0.0):.1e} of the optimum, bounds off by {certificate.primal:.1e}"
-    yield VerifyCheck(name="optimality", ok=certificate.ok, detail=detail)
+def _evidence_problem(lock: Lock, observed: Observed, around: Surroundings) -> str:
+    """What is wrong with the runs behind the lock; empty when nothing is."""
+    tainted = sorted(set(lock.evidence) & set(around.taints))
+    if tainted:
+        key = tainted[0]
+        return f"{_file(key)} was tainted since: {around.taints[key]}; `olmixctl apply` trains it again"
+    missing = sorted(set(lock.evidence) - set(around.records))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return f"run {missing[0]} ({_file(missing[0])}{more}) is not in the ledger; restore it from Git"
+    try:
+        root = evidence_root(dict(around.records), lock.evidence)
+    except OlmixctlError as error:
+        return error.message
+    if root != lock.evidence_root:
+        return "a run behind the lock was altered, or the lock names others than it was made of"
+    for key in lock.evidence:
+        inputs = around.records[key].inputs
+        if (inputs.trainer, inputs.tokenizer) != (lock.inputs.get("trainer"), observed.tokenizer):
+            return f"{_file(key)} is of another trainer or tokeniser than the lock states"
+    return _block_problem(lock, around.records)
+
+
+def _block_problem(lock: Lock, records: Mapping[str, RunRecord]) -> str:
+    """Runs trained on the kept block carry its shares: they are those of the lock."""
+    stated = {
+        frozenset(lock.domains[d].content for d, s in block.shares.items() if s): sorted(
+            (lock.domains[d].content, s) for d, s in block.shares.items() if s
+        )
+        for block in lock.coordinates.blocks
+    }
+    for key in lock.evidence:
+        for part in records[key].inputs.parts:
+            shares = stated.get(frozenset(content for content, _ in part.members))
+            if shares is not None and len(shares) > 1 and shares != sorted(part.members):
+                return f"the shares of the kept block are not those of {_file(key)}"
+    return ""
+
+
+def _no_evidence(lock: Lock) -> VerifyCheck:
+    """A lock that rests on no runs states nothing that only runs could say."""
+    solution = lock.solution
+    said = [
+        name
+        for name, value in {
+            "evidence.root": lock.evidence_root != evidence_root({}, ()),
+            "surrogate": lock.surrogate is not None,
+            "predicted": bool(lock.predicted),
+            "solution": solution.status == "optimal"
+            or any((solution.solver, solution.objective, solution.objective_at_rounded, solution.weights_from))
+            or bool(solution.residuals)
+            or bool(solution.active),
+        }.items()
+        if value
+    ]
+    detail = f"no runs stand behind it, and it states {', '.join(said)}" if said else "no runs of its own"
+    return VerifyCheck(name="evidence", ok=not said, detail=detail)
 
 
 def _kept(lock: Lock, observed: Observed) -> VerifyCheck:
     """A lock without runs of its own keeps ratios: its weights follow from its shares."""
-    if lock.solution.status == "projected":
-        return VerifyCheck(name="kept ratios", ok=True, detail="moved on the bounds when written; bounds checked above")
-    weights, _ = keep_ratios(observed, lock.coordinates)
-    ok = dict(weights) == dict(lock.weights)
+    if lock.solution.status != "kept":
+        detail = f"the mix was {lock.solution.status} from the lock before; its bounds are checked above"
+        return VerifyCheck(name="kept ratios", ok=None, detail=detail)
+    try:
+        weights, moved = keep_ratios(observed, lock.coordinates)
+    except InfeasibleError as error:
+        return VerifyCheck(name="kept ratios", ok=False, detail=error.message)
+    ok = not moved and dict(weights) == dict(lock.weights)
     detail = "the weights are the recorded shares" if ok else "the weights are not those of the recorded shares"
     return VerifyCheck(name="kept ratios", ok=ok, detail=detail)
+
+
+def _file(key: str) -> str:
+    return f"{key.replace(':', '-')}.json"

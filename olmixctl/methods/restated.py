@@ -1,0 +1,164 @@
+"""What a lock states of its own solve, computed again from the evidence and compared.
+
+Two tolerances. Numbers of order one that were written with six to nine decimals agree within `NUMBERS`: another
+processor's last digits move them by far less, and a changed digit moves them by more. Weights agree within `POINTS`
+millionths, because rounding may fall to the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from olmixctl.errors import InfeasibleError
+from olmixctl.lock.model import Lock, LockedMetric, LockedSolution
+from olmixctl.methods.checks import VerifyCheck
+from olmixctl.methods.olmix import Fitted, fitted_problem
+from olmixctl.methods.problem import convex_metrics
+from olmixctl.methods.record import predicted_of, solution_of, surrogate_of
+from olmixctl.methods.steady import masses
+from olmixctl.mixture import GRID
+from olmixctl.plan.model import Observed
+from olmixctl.solve.certificate import Certificate, certify
+from olmixctl.solve.exact import Solution, SolveError, optimum
+from olmixctl.solve.problem import MixProblem
+from olmixctl.solve.round import round_solution
+from olmixctl.surrogate.model import parameters_digest
+
+__all__ = ["NUMBERS", "POINTS", "restated"]
+
+NUMBERS = Decimal("0.000002")
+"""Bits per byte, objective, multipliers (those above one: of their size), correlations."""
+POINTS = 5
+"""Millionths of weight."""
+
+_SOLVER = "CLARABEL"
+"""Who gives the verdict when a mix is solved; here only the digits are found again."""
+
+
+def restated(
+    lock: Lock, observed: Observed, fitted: Fitted, before: Mapping[str, float] | None
+) -> Iterator[VerifyCheck]:
+    """Laws, optimum, weights, solution and predictions of a solved lock.
+
+    Args:
+        lock: what is stated.
+        observed: the mix file over the data as the lock states it.
+        fitted: the laws, refitted.
+        before: the mix of the lock before over domains, under their present names; None where it is not known.
+    """
+    problem, metrics = fitted_problem(observed, lock.coordinates, fitted), convex_metrics(fitted.fit)
+    point = masses(lock.coordinates, lock.weights)
+    certificate = certify(problem, metrics, {name: points / GRID for name, points in point.items()})
+    detail = f"within {max(certificate.gap, 0.0):.1e} of the optimum, bounds off by {certificate.primal:.1e}"
+    optimal = VerifyCheck(name="optimality", ok=certificate.ok, detail=detail)
+    predicted = _predicted(lock, observed, fitted, before)
+    yield _laws(lock, observed, fitted, agree=bool(predicted.ok) and certificate.ok)
+    yield optimal
+    try:
+        best = optimum(problem, metrics)
+    except (InfeasibleError, SolveError) as error:
+        yield VerifyCheck(name="weights", ok=False, detail=f"the mix cannot be solved again: {error.message}")
+        return
+    yield _weights(lock, problem, best)
+    yield _solution(lock.solution, best, certificate)
+    yield predicted
+
+
+def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> VerifyCheck:
+    """Family, parameters, number of runs and cross-validation. `agree`: what follows from the laws is as stated."""
+    stated, found = lock.surrogate, surrogate_of(observed, fitted)
+    if stated is None:
+        return VerifyCheck(name="surrogate", ok=False, detail="runs stand behind the lock, and no laws")
+    wrong = []
+    if stated.family != found.family:
+        wrong.append(f"family {stated.family}, found {found.family}")
+    if stated.runs != found.runs:
+        wrong.append(f"fitted on {stated.runs} runs, found {found.runs}")
+    if (stated.cv is None) != (found.cv is None):
+        wrong.append("cross-validation")
+    elif stated.cv is not None and found.cv is not None:
+        pairs = {"spearman": (stated.cv.spearman, found.cv.spearman), "rmse": (stated.cv.rmse, found.cv.rmse)}
+        wrong += [f"cv.{name} {a}, found {b}" for name, (a, b) in pairs.items() if _differ(a, b)]
+    if wrong:
+        return VerifyCheck(name="surrogate", ok=False, detail=f"a refit gives other parameters: {'; '.join(wrong)}")
+    if stated.digest == parameters_digest(fitted.fit):
+        return VerifyCheck(name="surrogate", ok=True, detail=f"{found.family} refitted, same parameters")
+    detail = (
+        "same laws within tolerance: last digits of another processor" if agree else "a refit gives other parameters"
+    )
+    return VerifyCheck(name="surrogate", ok=agree, detail=detail)
+
+
+def _weights(lock: Lock, problem: MixProblem, best: Solution) -> VerifyCheck:
+    """The recorded weights are the optimum, rounded; unless they are said to stand from an earlier lock."""
+    if lock.solution.weights_from is not None:
+        detail = f"those of serial {lock.solution.weights_from}, still optimal within tolerance"
+        return VerifyCheck(name="weights", ok=True, detail=detail)
+    if problem.kl == 0:
+        # Without KL the optimum may be a face; optimality is then all there is to check.
+        return VerifyCheck(name="weights", ok=True, detail="one of the optimal mixes: without KL there may be several")
+    rounded = round_solution(problem, best.point).leaves
+    moved = {d: points - rounded[d] for d, points in lock.weights.items() if abs(points - rounded[d]) > POINTS}
+    worst = max(moved, key=lambda d: (abs(moved[d]), d), default="")
+    detail = "the optimum, solved again and rounded"
+    if moved:
+        share = rounded[worst] / GRID
+        detail = f"{worst} is {lock.weights[worst] / GRID:.6f}, and the optimum has {share:.6f}"
+    return VerifyCheck(name="weights", ok=not moved, detail=detail)
+
+
+def _solution(stated: LockedSolution, best: Solution, certificate: Certificate) -> VerifyCheck:
+    found = solution_of(best, certificate)
+    wrong = [] if stated.solver == _SOLVER else [f"solver {stated.solver}"]
+    for name in ("objective", "objective_at_rounded"):
+        a, b = getattr(stated, name), getattr(found, name)
+        if a is None or _differ(a, b):
+            wrong.append(f"{name} {a}, found {b}")
+    if set(stated.residuals) != set(found.residuals):
+        wrong.append("residuals are not primal, dual and gap")
+    else:
+        both = ((name, stated.residuals[name], value) for name, value in found.residuals.items())
+        wrong += [f"residuals.{name} {a}, found {b}" for name, a, b in both if _differ(a, b)]
+    wrong += _active(stated, found)
+    detail = f"misstated: {'; '.join(wrong)}" if wrong else "objective, residuals and active bounds, as found again"
+    return VerifyCheck(name="solution", ok=not wrong, detail=detail)
+
+
+def _active(stated: LockedSolution, found: LockedSolution) -> list[str]:
+    """Multipliers that differ; one that is absent is zero."""
+    a = {bound.constraint: bound.multiplier for bound in stated.active}
+    b = {bound.constraint: bound.multiplier for bound in found.active}
+    if len(a) < len(stated.active):
+        return ["an active bound stands twice"]
+    zero = Decimal(0)
+    return [
+        f"multiplier of {name} {a.get(name, zero)}, found {b.get(name, zero)}"
+        for name in sorted({*a, *b})
+        if _differ(a.get(name, zero), b.get(name, zero))
+    ]
+
+
+def _predicted(lock: Lock, observed: Observed, fitted: Fitted, before: Mapping[str, float] | None) -> VerifyCheck:
+    found = predicted_of(observed, lock.coordinates, fitted, masses(lock.coordinates, lock.weights), before)
+    # What the mix before is predicted to measure needs that mix; where it is not at hand its column is left alone.
+    alone = before is None and bool(lock.parents)
+    wrong = ["other metrics than the laws'"] if set(found) != set(lock.predicted) else []
+    for name in sorted(set(found) & set(lock.predicted)):
+        columns = ("natural", "this") if alone else ("natural", "previous", "this")
+        wrong += [
+            f"{name} {text}" for column in columns if (text := _column(lock.predicted[name], found[name], column))
+        ]
+    rest = "; `previous` is not checked without the lock before" if alone else ""
+    detail = f"misstated: {'; '.join(wrong)}" if wrong else f"{len(found)} metrics, as predicted again{rest}"
+    return VerifyCheck(name="predicted", ok=not wrong, detail=detail)
+
+
+def _column(stated: LockedMetric, found: LockedMetric, column: str) -> str:
+    a, b = getattr(stated, column), getattr(found, column)
+    same = a is b if a is None or b is None else not _differ(a, b)
+    return "" if same else f"{column} {a}, found {b}"
+
+
+def _differ(a: Decimal, b: Decimal) -> bool:
+    return abs(a - b) > NUMBERS * max(Decimal(1), abs(b))
