@@ -38,6 +38,8 @@ class ChangeSet:
         affected: ids (new) whose share must be estimated anew.
         kept: id now → id in the lock, for the unaffected.
         removed: ids of the lock that are gone.
+        origins: id now → id in the lock → fraction of the domain's tokens that came from it, where that is known; what
+            came from nowhere is left out, so fractions sum to at most 1.
         evals_added: metrics that no recorded run of the lock has measured.
         evals_changed: any difference in what is measured.
         protection_changed: a domain became protected or is so no longer; the lock has to know.
@@ -85,6 +87,7 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
         evals_changed=sorted(observed.evals.values()) != sorted(lock.evals.values()),
         protection_changed=any(_protection_changes(observed, lock, kept)),
         sections=sections,
+        origins=_origins(observed, lock, kept),
     )
 
 
@@ -109,6 +112,17 @@ def _moves(observed: Observed, lock: Lock) -> dict[str, str]:
         elif fitting:
             moves[new] = fitting[0]
     return moves
+
+
+def _origins(observed: Observed, lock: Lock, kept: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """Where each domain comes from, by declared changes, else by name; several sources in proportion to their tokens."""
+    origins: dict[str, dict[str, float]] = {new: {new: 1.0} for new, _ in _same_ids(observed, lock)}
+    for new in sorted(observed.states):
+        stated = {old for c in observed.spec.changes if new in c.targets for old in c.sources if old in lock.domains}
+        total = sum(lock.domains[old].tokens for old in stated)
+        if stated:
+            origins[new] = {old: lock.domains[old].tokens / total for old in sorted(stated)} if total else {}
+    return origins | {new: {old: 1.0} for new, old in kept.items()}
 
 
 def _domain_changes(
