@@ -20,21 +20,22 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 """What file systems without hard links answer to one."""
 
 
-def write_atomically(path: Path, data: str | bytes) -> None:
+def write_atomically(path: Path, data: str | bytes, *, durable: bool = True) -> None:
     """Write `data` to `path`: temporary file in the same folder, fsync, rename, fsync of the folder.
 
-    Text is UTF-8 with the line ends it has.
+    Text is UTF-8 with the line ends it has. What is not `durable` is written without fsync.
 
     Raises:
         OlmixctlError: the folder cannot be written (permissions, disk full …); the old file is untouched.
     """
     raw = data.encode() if isinstance(data, str) else data
-    with _explained(path), _temporary(path, raw) as temporary:
+    with _explained(path), _temporary(path, raw, durable=durable) as temporary:
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
 
 
-def create_exclusively(path: Path, data: bytes) -> bool:
+def create_exclusively(path: Path, data: bytes, *, durable: bool = True) -> bool:
     """Create `path` with `data`, whole or not at all; False when the name is taken, whoever took it.
 
     The file is written under a temporary name and linked onto its own: a link is atomic and fails when the name exists,
@@ -44,7 +45,7 @@ def create_exclusively(path: Path, data: bytes) -> bool:
     Raises:
         OlmixctlError: the folder cannot be written; nothing was created.
     """
-    with _explained(path), _temporary(path, data) as temporary:
+    with _explained(path), _temporary(path, data, durable=durable) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -60,16 +61,22 @@ def create_exclusively(path: Path, data: bytes) -> bool:
             if not _reserve(path):
                 return False
             temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
         return True
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that a killed process left for files that exist by now; others may still be written."""
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove temporary files that a killed process left for files that exist by now; others may still be written.
+
+    Args:
+        folder: where.
+        name: of the files that they were to become.
+    """
     with contextlib.suppress(OSError):
-        for leftover in folder.glob(f".*{TEMPORARY}"):
-            name = leftover.name[1:].removesuffix(TEMPORARY).rpartition(".")[0]
-            if name and (folder / name).exists():
+        for leftover in folder.glob(f".{name}.*{TEMPORARY}"):
+            final = leftover.name[1:].removesuffix(TEMPORARY).rpartition(".")[0]
+            if final and (folder / final).exists():
                 with contextlib.suppress(OSError):
                     leftover.unlink()
 
@@ -87,7 +94,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _temporary(path: Path, raw: bytes) -> Iterator[Path]:
+def _temporary(path: Path, raw: bytes, *, durable: bool) -> Iterator[Path]:
     """A synced file with `raw` beside `path`; gone afterwards unless it was moved."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Opened by hand: the module tempfile makes private files, and these are to be read by others.
@@ -97,7 +104,8 @@ def _temporary(path: Path, raw: bytes) -> Iterator[Path]:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(raw)
             handle.flush()
-            os.fsync(handle.fileno())
+            if durable:
+                os.fsync(handle.fileno())
         yield temporary
     finally:
         with contextlib.suppress(OSError):

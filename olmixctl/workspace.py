@@ -13,18 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from olmixctl.atomic import remove_leftovers
 from olmixctl.committed import Baseline, earlier_locks, lock_at
 from olmixctl.errors import (
     BlockedError,
-    IncompleteError,
     Place,
     StaleError,
     UsageError,
 )
-from olmixctl.execute.events import DataPreparing, OnEvent, Solving, silent
+from olmixctl.execute.events import DataPreparing, OnEvent, silent
 from olmixctl.execute.protocol import Executor
 from olmixctl.execute.work import Sharing, alone, lease_name
 from olmixctl.ledger.leases import Leases
@@ -37,7 +36,7 @@ from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
 from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
-from olmixctl.plan.steps import FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
+from olmixctl.plan.steps import TrainRuns, steps_of
 from olmixctl.present import data_checks, export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
@@ -135,7 +134,7 @@ class Workspace:
         observed = observe(self.loaded, context, self._trainer)
         lock = baseline.lock if isinstance(baseline, Baseline) else baseline or self.lock()
         if baseline is None:
-            self._planned_from[lock and digest_of(lock)] = lock
+            self._planned_from[digest_of(lock) if lock else None] = lock
         plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions())
         if isinstance(baseline, Baseline):
             plan = replace(plan, checks=(*plan.checks, baseline.check))
@@ -172,13 +171,15 @@ class Workspace:
         if plan.blocked:
             first = plan.blocked[0]
             raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
-        steps, sharing = steps_of(plan), self._sharing(wait=wait)
-        training = not solve_only and any(isinstance(step, TrainRuns) for step in steps)
+        sharing = self._sharing(wait=wait)
+        training = not solve_only and any(isinstance(step, TrainRuns) for step in steps_of(plan))
         trained = self._train(plan, sharing, parallelism, on_event) if training else 0
         lock, written = previous, False
-        if steps:
+        if plan.has_changes:
+            from olmixctl.methods.decide import decide
+
             with alone(sharing, on_event) as check:
-                lock = self._decide(plan, previous, steps, on_event)
+                lock = decide(plan, previous, self.ledger.records(), on_event)
                 check()
                 written = self._write(plan, lock)
                 self._tidy(plan, sharing.leases)
@@ -324,45 +325,6 @@ class Workspace:
         data = partial(training_data, plan.observed, context)
         return train_missing(plan, executor, sharing, data, provenance=provenance(self.root), on_event=on_event)
 
-    def _solve(self, plan: Plan, previous: Lock | None, keys: tuple[str, ...]) -> Lock:
-        from olmixctl.methods.olmix import fit_evidence, gather, solve_mix
-        from olmixctl.methods.record import solved_lock
-        from olmixctl.methods.steady import committed_weights
-
-        records = self.ledger.records()
-        evidence = gather(plan.observed, plan.coordinates, keys, records)
-        fitted = fit_evidence(plan.observed, evidence)
-        if not fitted.fit.status.converged:
-            notes = "; ".join(fitted.fit.status.notes)
-            raise IncompleteError(f"the laws could not be fitted: {notes}", remedy="train more runs, or other ones")
-        committed = committed_weights(plan, previous, evidence.runs)
-        solved = solve_mix(plan.observed, plan.coordinates, fitted, committed=committed)
-        return solved_lock(plan, previous, fitted, solved, records)
-
-    def _keep(self, plan: Plan, previous: Lock | None) -> Lock:
-        from olmixctl.methods.olmix import keep_ratios
-        from olmixctl.methods.record import kept_lock
-
-        assert previous is not None, "ratios are kept from a lock"
-        weights, moved = keep_ratios(plan.observed, plan.coordinates)
-        return kept_lock(plan, previous, weights, moved=moved)
-
-    def _decide(self, plan: Plan, previous: Lock | None, steps: Sequence[Step], on_event: OnEvent) -> Lock:
-        lock = previous
-        for step in steps:
-            match step:
-                case FitAndSolve():
-                    on_event(Solving(len(step.evidence)))
-                    lock = self._solve(plan, previous, step.evidence)
-                case KeepRatios():
-                    lock = self._keep(plan, previous)
-                case TrainRuns() | WriteLock():
-                    pass
-                case _:
-                    assert_never(step)
-        assert lock is not None, "a plan without a lock solves one"
-        return lock
-
     def _write(self, plan: Plan, lock: Lock) -> bool:
         """Write `lock`, unless this very lock is there.
 
@@ -372,7 +334,7 @@ class Workspace:
         current = self.lock()
         if current is not None and digest_of(current) == digest_of(lock):
             return False
-        if (current and digest_of(current)) != plan.base.digest:
+        if (digest_of(current) if current else None) != plan.base.digest:
             raise self._moved(plan, current)
         return write_lock(self.lock_path, lock)
 
@@ -389,7 +351,7 @@ class Workspace:
             StaleError: it moved, and not because of another apply of the same plan.
         """
         lock = self.lock()
-        if (lock and digest_of(lock)) == plan.base.digest:
+        if (digest_of(lock) if lock else None) == plan.base.digest:
             return lock
         recorded = {run.key for run in plan.missing} <= self.ledger.usable_keys()
         if plan.base.digest not in self._planned_from or not recorded:

@@ -49,7 +49,9 @@ def apply_made(made: Made, console: Console, *, parallelism: int | None, solve_o
     console.text(f"\n{_closing(result)}")
     if result.written:
         lock, runs = workspace.lock_path, workspace.ledger.folder
-        paths = shlex.join(str(p.relative_to(root)) for p in (lock, runs) if p is not None and p.exists())
+        paths = shlex.join(
+            str(p.relative_to(root)) for p in (lock, runs) if p and p.exists() and p.is_relative_to(root)
+        )
         console.hint(f"next: {'' if in_git(root) else 'git init, then '}git add {paths}")
     return 0
 
@@ -63,6 +65,8 @@ def _outcome(result: ApplyResult, console: Console) -> str:
 def _closing(result: ApplyResult) -> str:
     trained = f"{plural(result.trained, 'run')} trained in {seconds(result.wall_seconds)}"
     wrote = f"lock serial {result.lock.serial} written" if result.written else "the lock stands"
+    if result.by_another:
+        wrote = f"another apply wrote lock serial {result.lock.serial}, the one this would have written"
     return f"{trained}, {wrote}."
 
 

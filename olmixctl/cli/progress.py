@@ -16,6 +16,7 @@ from olmixctl.execute.events import (
     RunProgress,
     Solving,
     TrainingStarted,
+    WaitingForOthers,
 )
 from olmixctl.report.numbers import count, plural, seconds
 
@@ -132,6 +133,9 @@ class ApplyProgress:
                 self._line.show(self.status())
             case RunFinished():
                 self._finish(event)
+            case WaitingForOthers():
+                others = plural(event.runs, "run") if event.runs else "the lock"
+                self._line.show(f"waiting for another apply: {others}")
             case Solving():
                 self._line.show(f"fitting and solving on {plural(event.runs, 'run')}")
             case _:

@@ -13,6 +13,7 @@ __all__ = [
     "RunProgress",
     "Solving",
     "TrainingStarted",
+    "WaitingForOthers",
     "silent",
 ]
 
@@ -61,13 +62,20 @@ class RunFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingForOthers:
+    """Another apply holds what is left: `runs` runs, or (0) the writing of the lock."""
+
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Solving:
     """Fitting and solving on `runs` runs."""
 
     runs: int
 
 
-ApplyEvent = DataPreparing | TrainingStarted | RunProgress | RunFinished | Solving
+ApplyEvent = DataPreparing | TrainingStarted | RunProgress | RunFinished | WaitingForOthers | Solving
 OnEvent = Callable[[ApplyEvent], None]
 
 

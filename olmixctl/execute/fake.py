@@ -7,10 +7,10 @@ are the same on every machine, and the best mix is known (`surface`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from olmixctl.execute.events import OnEvent, RunFinished, TrainingStarted
-from olmixctl.execute.protocol import Outcome, Record, TrainingData
+from olmixctl.execute.events import OnEvent, TrainingStarted
+from olmixctl.execute.protocol import Outcome, TrainingData, Work
 from olmixctl.fingerprint import sha256_hex
 from olmixctl.plan.model import PlannedRun
 
@@ -43,14 +43,15 @@ class FakeExecutor:
     def __init__(self, evals: Mapping[str, str]) -> None:
         self.evals = evals
 
-    def execute(
-        self, runs: Sequence[PlannedRun], data: Callable[[], TrainingData], record: Record, on_event: OnEvent
-    ) -> None:
+    def execute(self, work: Work, data: Callable[[], TrainingData], on_event: OnEvent) -> None:
         """See `Executor`."""
         del data
-        on_event(TrainingStarted(len(runs), 0, 1, "response surface"))
-        for done, run in enumerate(runs, 1):
-            weights = run.inputs.content_weights()
-            metrics = {name: surface(weights, evaluation) for name, evaluation in self.evals.items()}
-            record(Outcome(run=run, status="done", metrics=metrics, provenance={"executor": "fake"}))
-            on_event(RunFinished(run.key, "done", metrics, 0.0, done, len(runs)))
+        on_event(TrainingStarted(work.total, 0, 1, "response surface"))
+        for run in work:
+            work.record(self.measure(run))
+
+    def measure(self, run: PlannedRun) -> Outcome:
+        """The surface at the mixture of `run`."""
+        weights = run.inputs.content_weights()
+        metrics = {name: surface(weights, evaluation) for name, evaluation in self.evals.items()}
+        return Outcome(run=run, status="done", metrics=metrics, provenance={"executor": "fake"})

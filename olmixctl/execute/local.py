@@ -10,16 +10,15 @@ import multiprocessing
 import os
 import queue
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from olmixctl.errors import IncompleteError
-from olmixctl.execute.events import OnEvent, RunFinished, RunProgress, TrainingStarted
-from olmixctl.execute.protocol import Outcome, Record, TrainingData
+from olmixctl.execute.events import OnEvent, RunProgress, TrainingStarted
+from olmixctl.execute.protocol import Outcome, TrainingData, Work
 from olmixctl.execute.worker import WorkerSetting, start_worker, train_run, warm_up
-from olmixctl.plan.model import PlannedRun
 from olmixctl.proxy.config import TRAINER_VERSION, TrainerOptions, require_torch
 from olmixctl.spec.model import ExecutorSpec
 
@@ -49,41 +48,37 @@ class LocalExecutor:
         self.checkpoints = checkpoints
         self._parallelism = parallelism or spec.parallelism
 
-    def execute(
-        self, runs: Sequence[PlannedRun], data: Callable[[], TrainingData], record: Record, on_event: OnEvent
-    ) -> None:
+    def execute(self, work: Work, data: Callable[[], TrainingData], on_event: OnEvent) -> None:
         """See `Executor`."""
         require_torch()
         slots = self._parallelism or self._default_parallelism()
-        parallelism = min(slots, len(runs))
+        parallelism = min(slots, work.total)
         context = multiprocessing.get_context("spawn")
         stop, progress = context.Event(), context.Queue()
         setting = WorkerSetting(options=self._options(slots), parent=os.getpid())
         pool = ProcessPoolExecutor(
             parallelism, mp_context=context, initializer=start_worker, initargs=(setting, stop, progress)
         )
-        collector = _Collector(len(runs), record, on_event)
-        futures: list[Future[Outcome]] = []
+        flight = _Flight(work, pool, parallelism)
         try:
             for _ in range(parallelism):
                 pool.submit(warm_up)
             prepared = data()
-            on_event(TrainingStarted(len(runs), 0, parallelism, self.spec.device))
-            futures += [pool.submit(train_run, run, prepared) for run in runs]
-            _collect(futures, collector, progress, on_event)
+            on_event(TrainingStarted(work.total, 0, parallelism, self.spec.device))
+            while flight.fill(prepared) or work.wait():
+                flight.look()
+                _drain(progress, on_event)
         except KeyboardInterrupt:
             stop.set()
-            for future in futures:
-                future.cancel()
             # Runs in flight write their checkpoints; those that end meanwhile are recorded like any other.
-            collector.take(future for future in wait(futures).done if not future.cancelled())
+            flight.land()
             raise IncompleteError(
-                f"interrupted: {collector.done} of {len(runs)} runs are recorded, no lock was written",
+                f"interrupted: {work.done} of {work.total} runs are recorded, no lock was written",
                 remedy="run apply again: it continues where this one stopped",
             ) from None
         except BrokenProcessPool as error:
             raise IncompleteError(
-                f"a training process died (out of memory?): {collector.done} of {len(runs)} runs are recorded",
+                f"a training process died (out of memory?): {work.done} of {work.total} runs are recorded",
                 remedy="run apply again, with a smaller --parallelism if memory was short",
             ) from error
         finally:
@@ -118,50 +113,42 @@ def _has_accelerator_files() -> bool:
     return sys.platform != "linux" or any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
 
 
-class _Collector:
-    """Records outcomes and counts them."""
+class _Flight:
+    """Runs in flight: one a worker, claimed when the worker is free, each recorded once."""
 
-    def __init__(self, total: int, record: Record, on_event: OnEvent) -> None:
-        self.total = total
-        self.done = 0
-        self._taken: set[Future[Outcome]] = set()
-        self._record = record
-        self._on_event = on_event
+    def __init__(self, work: Work, pool: ProcessPoolExecutor, parallelism: int) -> None:
+        self._work = work
+        self._pool = pool
+        self._parallelism = parallelism
+        self._flying: set[Future[Outcome]] = set()
 
-    def take(self, futures: Iterable[Future[Outcome]]) -> None:
-        """Record the finished runs among `futures`, each once; only then raise the first error of those that failed."""
+    def fill(self, data: TrainingData) -> bool:
+        """Claim a run for every free worker; False when none is in flight after that."""
+        while len(self._flying) < self._parallelism and (run := self._work.claim()):
+            self._flying.add(self._pool.submit(train_run, run, data))
+        return bool(self._flying)
+
+    def look(self) -> None:
+        """Wait a little for runs to end, and record them."""
+        finished, _ = wait(self._flying, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        self._take(finished)
+
+    def land(self) -> None:
+        """Wait for all runs to end, and record those that were not interrupted."""
+        self._take(wait(self._flying).done)
+
+    def _take(self, futures: Iterable[Future[Outcome]]) -> None:
+        """Record what finished; only then raise the first error of those that failed."""
         failures = []
-        for future in (f for f in futures if f not in self._taken):
-            self._taken.add(future)
+        for future in list(futures):
+            self._flying.discard(future)
             failure = future.exception()
-            if failure is None:
-                self._keep(future.result())
-            else:
+            if failure is not None:
                 failures.append(failure)
+            elif future.result().status != "interrupted":
+                self._work.record(future.result())
         if failures:
             raise failures[0]
-
-    def _keep(self, outcome: Outcome) -> None:
-        if outcome.status == "interrupted":
-            return
-        self._record(outcome)
-        self.done += 1
-        seconds = float(outcome.provenance.get("wall_seconds", 0.0))
-        event = RunFinished(outcome.run.key, outcome.status, outcome.metrics, seconds, self.done, self.total)
-        self._on_event(event)
-
-
-def _collect(
-    futures: Sequence[Future[Outcome]],
-    collector: _Collector,
-    progress: multiprocessing.queues.Queue[RunProgress],
-    on_event: OnEvent,
-) -> None:
-    pending = set(futures)
-    while pending:
-        finished, pending = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        _drain(progress, on_event)
-        collector.take(finished)
 
 
 def _drain(progress: multiprocessing.queues.Queue[RunProgress], on_event: OnEvent) -> None:

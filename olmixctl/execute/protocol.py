@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -10,7 +10,7 @@ from olmixctl.corpus.model import EvalTokens, TokenShard
 from olmixctl.execute.events import OnEvent
 from olmixctl.plan.model import PlannedRun
 
-__all__ = ["Executor", "Outcome", "Record", "TrainingData"]
+__all__ = ["Executor", "Outcome", "TrainingData", "Work"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,8 +47,39 @@ class Outcome:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-Record = Callable[[Outcome], None]
-"""Called with every finished run, before anything else is done with it."""
+class Work(Protocol):
+    """The runs of an apply, claimed one by one: another apply may work on the same list."""
+
+    @property
+    def total(self) -> int:
+        """Runs of this apply; becomes smaller when others record some."""
+
+    @property
+    def done(self) -> int:
+        """Runs that this apply recorded."""
+
+    def claim(self) -> PlannedRun | None:
+        """The next run to train, to be asked for when a worker is free; None when none is free at present."""
+
+    def wait(self) -> bool:
+        """Called when nothing is in flight and nothing can be claimed: waits a little for what others hold.
+
+        Returns:
+            False when nothing is left.
+
+        Raises:
+            LeaseError: others hold what is left, and this apply was told not to wait.
+        """
+
+    def record(self, outcome: Outcome) -> None:
+        """Take a finished run; called before anything else is done with it.
+
+        Raises:
+            OlmixctlError: it could not be recorded.
+        """
+
+    def __iter__(self) -> Iterator[PlannedRun]:
+        """`claim` and `wait` for executors that train one run at a time."""
 
 
 class Executor(Protocol):
@@ -58,17 +89,15 @@ class Executor(Protocol):
     def trainer(self) -> str:
         """Semantic version of the trainer: part of the run key."""
 
-    def execute(
-        self, runs: Sequence[PlannedRun], data: Callable[[], TrainingData], record: Record, on_event: OnEvent
-    ) -> None:
-        """Train `runs` and record each as it ends.
+    def execute(self, work: Work, data: Callable[[], TrainingData], on_event: OnEvent) -> None:
+        """Train runs of `work` until none is left, and record each as it ends.
 
         Args:
-            runs: distinct keys.
+            work: at least one run.
             data: prepares what the runs read; called at most once, and not by an executor that reads none.
-            record: takes every finished run.
             on_event: takes progress.
 
         Raises:
             IncompleteError: stopped or failed before all runs were done; what finished was recorded.
+            LeaseError: see `Work.wait`.
         """

@@ -61,10 +61,12 @@ class LocalHome:
 
     Args:
         folder: need not exist; the first write makes it.
+        durable: written files survive a loss of power. Leases need not: their holders do not either.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self._folder = folder
+        self._durable = durable
 
     @property
     def folder(self) -> Path:
@@ -104,11 +106,11 @@ class LocalHome:
 
     def create(self, name: str, data: bytes) -> bool:
         """See `Home`; on file systems without hard links see `create_exclusively`."""
-        return create_exclusively(self.folder / name, data)
+        return create_exclusively(self.folder / name, data, durable=self._durable)
 
     def replace(self, name: str, data: bytes) -> None:
         """See `Home`."""
-        write_atomically(self.folder / name, data)
+        write_atomically(self.folder / name, data, durable=self._durable)
 
     def delete(self, name: str) -> None:
         """See `Home`."""

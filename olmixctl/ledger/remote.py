@@ -180,11 +180,11 @@ class RemoteHome:
 
     @contextlib.contextmanager
     def _reached(self, place: str) -> Iterator[None]:
-        protocol = _protocol(self._url)
         _ = self._opened  # a client that is missing is another error than a store that does not answer
+        errors: tuple[type[Exception], ...] = (OSError, *_client_errors(_protocol(self._url)))
         try:
             yield
-        except (OSError, *_client_errors(protocol)) as error:
+        except errors as error:
             text = str(error).replace(self._url, self.where) or type(error).__name__
             raise OlmixctlError(
                 f"the ledger cannot be reached: {text}",

@@ -302,9 +302,22 @@ def test_a_saved_plan_binds(root):
 def test_a_plan_whose_lock_moved_is_refused(root):
     workspace = Workspace.open(cwd=root)
     early = workspace.plan()
+    path = root / "mixes/base.yaml"
+    path.write_text(path.read_text().replace("max_repetition: 4", "max_repetition: 3"))
     apply(root)
     with pytest.raises(StaleError, match="plan again"):
         workspace.apply(early)
+
+
+def test_a_plan_whose_very_lock_is_there_already_is_done(root):
+    workspace = Workspace.open(cwd=root)
+    early = workspace.plan()
+    other = apply(root)
+    result = workspace.apply(early)
+    assert result.by_another
+    assert not result.written
+    assert result.trained == 0
+    assert result.lock == other.lock
 
 
 def test_a_lock_of_another_mix_is_refused(root):

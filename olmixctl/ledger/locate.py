@@ -1,0 +1,31 @@
+"""Where the ledger of a mix and its leases are: beside the mix file, or at the URL it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from olmixctl.ledger.home import Home, LocalHome
+from olmixctl.ledger.remote import RemoteHome, is_remote
+
+__all__ = ["locate"]
+
+
+def locate(url: str | None, mix: Path, root: Path) -> tuple[Home, Home]:
+    """The homes of a mix's runs and of its leases.
+
+    Args:
+        url: as declared: any fsspec URL, a path (a relative one starts at `root`), or None.
+        mix: the mix file without its suffix, `mixes/NAME`.
+        root: of the workspace.
+    """
+    if url is None:
+        # Leases are of this machine and this checkout; runs are committed.
+        return LocalHome(mix.with_name(f"{mix.name}.runs")), LocalHome(
+            root / ".olmixctl" / "leases" / mix.name, durable=False
+        )
+    if is_remote(url):
+        start = url.rstrip("/")
+        return RemoteHome(f"{start}/{mix.name}.runs"), RemoteHome(f"{start}/{mix.name}.leases")
+    folder = root / (unquote(urlsplit(url).path) if "://" in url else url)
+    return LocalHome(folder / f"{mix.name}.runs"), LocalHome(folder / f"{mix.name}.leases", durable=False)

@@ -1,0 +1,64 @@
+"""From evidence to the next lock: the steps of a plan that come after training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from olmixctl.errors import IncompleteError
+from olmixctl.execute.events import OnEvent, Solving
+from olmixctl.ledger.model import RunRecord
+from olmixctl.lock.model import Lock
+from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios, solve_mix
+from olmixctl.methods.record import kept_lock, solved_lock
+from olmixctl.methods.steady import committed_weights
+from olmixctl.plan.model import Plan
+from olmixctl.plan.steps import FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
+
+__all__ = ["decide"]
+
+
+def decide(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], on_event: OnEvent) -> Lock:
+    """The lock that `plan` leads to. A function of its arguments: two applies with the same evidence decide the same.
+
+    Args:
+        plan: one with changes.
+        previous: the lock it starts from, or None.
+        records: the ledger, after training.
+        on_event: takes progress.
+
+    Raises:
+        IncompleteError: no laws can be fitted on the evidence.
+        InfeasibleError: the bounds exclude each other.
+    """
+    lock = previous
+    for step in steps_of(plan):
+        match step:
+            case FitAndSolve():
+                on_event(Solving(len(step.evidence)))
+                lock = _solve(plan, previous, records, step.evidence)
+            case KeepRatios():
+                lock = _keep(plan, previous)
+            case TrainRuns() | WriteLock():
+                pass
+            case _:
+                assert_never(step)
+    assert lock is not None, "a plan without a lock solves one"
+    return lock
+
+
+def _solve(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], keys: tuple[str, ...]) -> Lock:
+    evidence = gather(plan.observed, plan.coordinates, keys, records)
+    fitted = fit_evidence(plan.observed, evidence)
+    if not fitted.fit.status.converged:
+        notes = "; ".join(fitted.fit.status.notes)
+        raise IncompleteError(f"the laws could not be fitted: {notes}", remedy="train more runs, or other ones")
+    committed = committed_weights(plan, previous, evidence.runs)
+    solved = solve_mix(plan.observed, plan.coordinates, fitted, committed=committed)
+    return solved_lock(plan, previous, fitted, solved, records)
+
+
+def _keep(plan: Plan, previous: Lock | None) -> Lock:
+    assert previous is not None, "ratios are kept from a lock"
+    weights, moved = keep_ratios(plan.observed, plan.coordinates)
+    return kept_lock(plan, previous, weights, moved=moved)
