@@ -8,9 +8,11 @@ are skipped unless the pattern spells the dot. Links are followed; a folder insi
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +27,7 @@ __all__ = ["Found", "declared_path", "discover", "is_remote", "stamp_of"]
 
 _MAGIC = re.compile(r"[*?\[]")
 _REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*(::|://)")
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP}
 # What object stores say about a version of an object, by the names their fsspec implementations use.
 _VERSION_FIELDS = (
     "ETag", "etag", "md5Hash", "crc32c", "generation", "version_id", "VersionId", "content_md5", "checksum",
@@ -33,7 +36,7 @@ _VERSION_FIELDS = (
 
 
 class Found(NamedTuple):
-    """A file that a domain or an eval names.
+    """A file that a domain or an eval names. There may be a hundred thousand, so it holds what differs between them.
 
     Attributes:
         path: relative to the fixed part of the pattern, with `/`.
@@ -41,22 +44,34 @@ class Found(NamedTuple):
         size: bytes as stored.
         stamp: changes when the file does, as far as the file system can tell; empty when it cannot tell.
         identity: equal for two names of one stored file.
-        shown: the name for messages: relative to the workspace when inside it.
-        format: how its documents are read.
+        scope: what all files of one listing share.
     """
 
     path: str
     url: str
     size: int
     stamp: str
-    identity: str
-    shown: str
-    format: FileFormat
+    identity: str | int
+    scope: _Scope
+
+    @property
+    def shown(self) -> str:
+        """The name for messages: relative to the workspace when inside it."""
+        return self.url.removeprefix(self.scope.start)
+
+    @property
+    def format(self) -> FileFormat:
+        """How its documents are read.
+
+        Raises:
+            CorpusError: nobody can (`discover` has asked).
+        """
+        return format_of(self.path, self.scope.dtype, shown=self.shown)
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What all files of one listing share: the workspace's folder with its slash, the dtype of `.bin` files."""
+    """The workspace's folder with its slash, the dtype of `.bin` files."""
 
     start: str
     dtype: str | None
@@ -80,13 +95,14 @@ def discover(paths: Sequence[str], root: Path, *, dtype: str | None = None, addr
         DeclarationError: a path or glob matches nothing, cannot be listed, or names a format that is not read.
     """
     scope = _Scope(f"{root}/", dtype)
-    found: dict[str, Found] = {}
+    found: dict[str | int, Found] = {}
     # Two patterns may name one file; the first pattern in sorted order gives its relative path, whatever their order.
     for pattern in sorted(set(paths)):
         try:
             files = _expand(pattern, root, scope)
             if not files:
                 raise _nothing(pattern, root)
+            _check_formats(files)
         except CorpusError as error:
             item = _item_address(address, paths, pattern)
             raise DeclarationError(error.message, address=item, place=error.place, remedy=error.remedy) from error
@@ -112,20 +128,44 @@ def _expand(pattern: str, root: Path, scope: _Scope) -> list[Found]:
     if is_remote(pattern):
         return _expand_remote(pattern, scope)
     full = _local(pattern, root)
-    path = Path(full)
-    if path.is_dir():
-        return list(_walk(full, None, is_supported, scope))
-    if path.exists():
-        return [_local_file(path.name, full, path.stat(), scope, link=path.is_symlink())]
+    found = _stat(full)
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        return _walk(full, None, is_supported, scope)
+    if found is not None:
+        return [_local_file(full.rpartition("/")[2], full, found, scope, link=Path(full).is_symlink())]
     base, rest = _split(full)
-    if not rest or not Path(base).is_dir():
+    folder = _stat(base) if rest else None
+    if folder is None or not stat.S_ISDIR(folder.st_mode):
         return []
     wanted, depth = _wanted(rest)
-    return list(_walk(base, depth, wanted, scope, hidden=_spells_dot(rest)))
+    return _walk(base, depth, wanted, scope, hidden=_spells_dot(rest))
 
 
 def _local(pattern: str, root: Path) -> str:
-    return os.path.normpath(root / Path(re.sub(r"^(file|local)://", "", pattern)).expanduser())
+    path = re.sub(r"^(file|local)://", "", pattern) if "://" in pattern else pattern
+    return os.path.normpath(os.path.join(root, Path(path).expanduser() if path.startswith("~") else path))  # noqa: PTH118  (called for every domain)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    """What stands at a path; None when nothing does, or nothing can."""
+    try:
+        return os.stat(path)  # noqa: PTH116  (called for every domain)
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+        return None
+    except ValueError:  # a NUL in the name
+        return None
+
+
+def _check_formats(files: Iterable[Found]) -> None:
+    """Asks for the format of one file of each suffix, of every compressed one: it follows from the name."""
+    known = {".gz", ".zst"}
+    for file in files:
+        suffix = file.path[file.path.rfind(".") :]
+        if suffix not in known or suffix in (".gz", ".zst"):
+            format_of(file.path, file.scope.dtype, shown=file.shown)
+            known.add(suffix)
 
 
 def _split(pattern: str) -> tuple[str, str]:
@@ -185,26 +225,29 @@ def _segment(part: str) -> str:
 
 def _walk(
     top: str, depth: int | None, wanted: Callable[[str], object], scope: _Scope, *, hidden: bool = False
-) -> Iterator[Found]:
+) -> list[Found]:
     """The wanted files below `top`, at most `depth` levels deep; a folder reached through itself is not entered."""
+    files: list[Found] = []
     stack = [("", top, 1, frozenset[tuple[int, int]]())]
     while stack:
         prefix, folder, level, above = stack.pop()
         try:
-            here = Path(folder).stat()
+            here = os.stat(folder)  # noqa: PTH116  (a Path costs as much again)
             if (key := (here.st_dev, here.st_ino)) in above:
                 continue
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.name.startswith(".") and not hidden:
+                    name = entry.name
+                    if name[0] == "." and not hidden:
                         continue
                     if entry.is_dir():
                         if depth is None or level < depth:
-                            stack.append((f"{prefix}{entry.name}/", entry.path, level + 1, above | {key}))
-                    elif not wanted(prefix + entry.name):
+                            stack.append((f"{prefix}{name}/", entry.path, level + 1, above | {key}))
+                    elif not wanted(prefix + name):
                         continue
                     elif entry.is_file():
-                        yield _local_file(prefix + entry.name, entry.path, entry.stat(), scope, link=entry.is_symlink())
+                        link = entry.is_symlink()
+                        files.append(_local_file(prefix + name, entry.path, entry.stat(), scope, link=link))
                     elif entry.is_symlink():
                         raise CorpusError("the link points nowhere", place=Place(entry.path), remedy="remove it")
         except OSError as error:
@@ -213,18 +256,14 @@ def _walk(
                 place=Place(folder),
                 remedy="check its permissions",
             ) from error
+    return files
 
 
-def _local_file(path: str, url: str, stat: os.stat_result, scope: _Scope, *, link: bool) -> Found:
+def _local_file(path: str, url: str, found: os.stat_result, scope: _Scope, *, link: bool) -> Found:
     # A hard link is a second copy by intent (package installers make them); a symbolic link is the same file.
-    identity = f"{stat.st_dev}:{stat.st_ino}" if stat.st_nlink == 1 else (os.path.realpath(url) if link else url)
-    return _found(path, url, stat.st_size, (_stamp(stat), identity), scope)
-
-
-def _found(path: str, url: str, size: int, marks: tuple[str, str], scope: _Scope) -> Found:
-    stamp, identity = marks
-    shown = url.removeprefix(scope.start)
-    return Found(path, url, size, stamp, identity, shown, format_of(path, scope.dtype, shown=shown))
+    shared = found.st_nlink > 1
+    identity = (os.path.realpath(url) if link else url) if shared else (found.st_dev << 64) + found.st_ino
+    return Found(path, url, found.st_size, _stamp(found), identity, scope)
 
 
 def stamp_of(url: str) -> str:
@@ -235,9 +274,9 @@ def stamp_of(url: str) -> str:
         return ""
 
 
-def _stamp(stat: os.stat_result) -> str:
+def _stamp(found: os.stat_result) -> str:
     # The inode's own time moves when a tool sets the modification time back after changing a file.
-    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
+    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
 
 
 def _expand_remote(pattern: str, scope: _Scope) -> list[Found]:
@@ -262,7 +301,7 @@ def _remote_file(fs: Any, path: str, name: str, info: dict[str, object], scope: 
     versions = [f"{field}={info[field]}" for field in _VERSION_FIELDS if info.get(field) is not None]
     size = int(str(info.get("size") or 0))
     stamp = ";".join([str(size), *versions]) if versions else ""
-    return _found(path, url, size, (stamp, url), scope)
+    return Found(path, url, size, stamp, url, scope)
 
 
 def _nothing(pattern: str, root: Path) -> CorpusError:

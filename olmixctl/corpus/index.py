@@ -6,7 +6,7 @@ leaked eval texts need not read the corpus again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,7 +92,7 @@ def _key(digest: str, tokens: int, documents: int, context: CorpusContext) -> Ca
 _Part = tuple["NDArray[np.uint64]", "NDArray[np.uint32]"]
 
 
-def _load_files(files: tuple[FileState, ...], context: CorpusContext) -> list[_Part]:
+def _load_files(files: Sequence[FileState], context: CorpusContext) -> list[_Part]:
     # A plain text file is its one document: what is known of the file is its row.
     keys = {f.url: _key(f.digest, f.tokens, f.documents, context) for f in files if f.format != "text"}
     kept = context.cache.get(dict.fromkeys(keys.values(), ""))

@@ -23,16 +23,20 @@ from olmixctl.corpus.formats import BLOCK_TOKENS
 from olmixctl.corpus.index import put_scans
 from olmixctl.corpus.inputs import DeclarationError, DeclaredDomain
 from olmixctl.corpus.model import DomainState, FileState
+from olmixctl.corpus.packed import PackedFiles, pack_files
 from olmixctl.corpus.pool import run_parallel
-from olmixctl.corpus.scan import SUM_MODULUS, FileScan, file_digest, scan_file, worth_processes
+from olmixctl.corpus.scan import FileScan, file_digest, scan_file, worth_processes
 from olmixctl.corpus.tokenizer import Tokenizer
 from olmixctl.errors import CorpusError, Place
 from olmixctl.fingerprint import digest
+from olmixctl.inventory import SUM_MODULUS, content_digest
 
 __all__ = ["declared_state", "measure_domains", "rehash"]
 
 _FileName = tuple[str, str]  # url and relative path
 _VERSION = "1"  # of what is cached; raised when a reader changes what it finds
+_DOMAIN_VERSION = "3"  # the same for whole domains
+_LISTED_AT_ONCE = 64  # domains
 _RACY_NS = 50_000_000  # a file changed this recently may change again within one tick of the clock it is stamped by
 _SAVE_EVERY_SECONDS = 5.0
 
@@ -45,25 +49,55 @@ def measure_domains(domains: Sequence[DeclaredDomain], context: CorpusContext) -
         CorpusError: a file is wrong or unreadable.
         OlmixctlError: the disk that keeps the cache is full or fails (one that may not be written is done without).
     """
-    read = {d.id: d for d in domains if d.declared is None}
-    listings = {
-        id_: discover(d.paths, context.root, dtype=d.dtype, address=f"domains.{id_}") for id_, d in read.items()
-    }
-    _check_overlap(listings, read, context)
     states = {d.id: declared_state(d) for d in domains if d.declared is not None}
-    keys = {d.id: _domain_key(d, context) for d in domains if d.id in listings}
-    stamps = {keys[id_]: _listing_stamp(found) for id_, found in listings.items()}
-    kept = context.cache.get({key: stamp for key, stamp in stamps.items() if stamp})
-    states |= {id_: _decode(id_, kept[key]) for id_, key in keys.items() if key in kept}
-    missing = {id_: found for id_, found in listings.items() if id_ not in states}
-    if missing:
-        files = _measure_files([f for found in missing.values() for f in found], context)
-        fresh = {id_: _combine(id_, [files[_file_name(f)] for f in found], context) for id_, found in missing.items()}
-        context.cache.put(
-            (keys[id_], stamps[keys[id_]], _encode(state)) for id_, state in fresh.items() if _settled(listings[id_])
-        )
-        states |= fresh
+    read = {d.id: d for d in domains if d.declared is None}
+    changed: dict[str, tuple[Found, ...]] = {}
+    identities: set[str | int] = set()
+    count = 0
+    # A few domains at once: the listing of one in which nothing changed is done with when its state is known.
+    for ids in _batches(list(read)):
+        listings = {id_: _discover(read[id_], context) for id_ in ids}
+        identities.update(f.identity for found in listings.values() for f in found)
+        count += sum(map(len, listings.values()))
+        states |= _kept_states({id_: (read[id_], found) for id_, found in listings.items()}, context)
+        changed |= {id_: found for id_, found in listings.items() if id_ not in states}
+    if len(identities) < count:
+        _refuse_overlap(read, context)
+    states |= _measure_changed(changed, read, context)
     return {d.id: states[d.id] for d in domains}
+
+
+def _batches(ids: list[str]) -> Iterator[list[str]]:
+    return (ids[start : start + _LISTED_AT_ONCE] for start in range(0, len(ids), _LISTED_AT_ONCE))
+
+
+def _discover(domain: DeclaredDomain, context: CorpusContext) -> tuple[Found, ...]:
+    return discover(domain.paths, context.root, dtype=domain.dtype, address=f"domains.{domain.id}")
+
+
+def _kept_states(
+    listings: Mapping[str, tuple[DeclaredDomain, tuple[Found, ...]]], context: CorpusContext
+) -> dict[str, DomainState]:
+    """The states of those domains whose listing is the one their state was kept under."""
+    keys = {id_: _domain_key(domain, context) for id_, (domain, _) in listings.items()}
+    stamps = {keys[id_]: _listing_stamp(found) for id_, (_, found) in listings.items()}
+    kept = context.cache.get({key: stamp for key, stamp in stamps.items() if stamp})
+    return {id_: _decode(id_, kept[key]) for id_, key in keys.items() if key in kept}
+
+
+def _measure_changed(
+    changed: Mapping[str, tuple[Found, ...]], domains: Mapping[str, DeclaredDomain], context: CorpusContext
+) -> dict[str, DomainState]:
+    if not changed:
+        return {}
+    files = _measure_files([f for found in changed.values() for f in found], context)
+    fresh = {id_: _combine(id_, [files[_file_name(f)] for f in found], context) for id_, found in changed.items()}
+    context.cache.put(
+        (_domain_key(domains[id_], context), _listing_stamp(changed[id_]), _encode(state))
+        for id_, state in fresh.items()
+        if _settled(changed[id_])
+    )
+    return fresh
 
 
 def declared_state(domain: DeclaredDomain) -> DomainState:
@@ -98,15 +132,13 @@ def rehash(state: DomainState, context: CorpusContext) -> tuple[str, ...]:
     return tuple(file.path for file, bad in zip(state.files, results, strict=True) if bad)
 
 
-def _check_overlap(
-    listings: Mapping[str, tuple[Found, ...]], domains: Mapping[str, DeclaredDomain], context: CorpusContext
-) -> None:
-    owner: dict[str, str] = {}
-    for id_, found in sorted(listings.items()):
-        for file in found:
+def _refuse_overlap(domains: Mapping[str, DeclaredDomain], context: CorpusContext) -> None:
+    """Says which file stands in two domains, once it is known that one does."""
+    owner: dict[str | int, str] = {}
+    for id_, domain in sorted(domains.items()):
+        for file in _discover(domain, context):
             other = owner.setdefault(file.identity, id_)
             if other != id_:
-                domain = domains[id_]
                 address = declared_path(file, domain.paths, context.root, dtype=domain.dtype, address=f"domains.{id_}")
                 raise DeclarationError(
                     f"the file stands in two domains, {other} and {id_}",
@@ -135,7 +167,7 @@ def _is_settled(file: Found) -> bool:
 
 
 def _domain_key(domain: DeclaredDomain, context: CorpusContext) -> CacheKey:
-    return ("domain", _VERSION, domain.id, domain.dtype or "", context.tokenizer.digest)
+    return ("domain", _DOMAIN_VERSION, domain.id, domain.dtype or "", context.tokenizer.digest)
 
 
 def _measure_files(found: Sequence[Found], context: CorpusContext) -> dict[_FileName, _Measured]:
@@ -188,10 +220,11 @@ def _combine(id_: str, rows: Sequence[_Measured], context: CorpusContext) -> Dom
     return DomainState(
         id=id_,
         fingerprint=digest({"files": listing, "tokenizer": tokenizer, "options": options}, prefix="olx1"),
-        content=digest({"count": documents, "sum": f"{total:064x}", "tokenizer": tokenizer}, prefix="olc1"),
+        content=content_digest(documents, total, tokenizer),
         tokens=sum(f.tokens for f in files),
         documents=documents,
         files=files,
+        total=total,
     )
 
 
@@ -238,16 +271,20 @@ def _file_name(found: Found) -> _FileName:
 
 
 def _encode(state: DomainState) -> bytes:
-    files = [[f.path, f.url, f.size, f.digest, f.tokens, f.documents, f.format] for f in state.files]
-    return json.dumps([state.fingerprint, state.content, state.tokens, state.documents, files]).encode()
+    total = None if state.total is None else f"{state.total:x}"
+    head = [state.fingerprint, state.content, state.tokens, state.documents, total, len(state.files)]
+    return json.dumps(head).encode() + b"\n" + pack_files(state.files)
 
 
 def _decode(id_: str, value: bytes) -> DomainState:
-    fingerprint, content, tokens, documents, rows = json.loads(value)
-    files = tuple(
-        FileState(path=path, url=url, size=size, digest=digest_, tokens=n, documents=d, format=fmt)
-        for path, url, size, digest_, n, d, fmt in rows
-    )
+    head, _, packed = value.partition(b"\n")
+    fingerprint, content, tokens, documents, total, count = json.loads(head)
     return DomainState(
-        id=id_, fingerprint=fingerprint, content=content, tokens=tokens, documents=documents, files=files
+        id=id_,
+        fingerprint=fingerprint,
+        content=content,
+        tokens=tokens,
+        documents=documents,
+        files=PackedFiles(count, packed),
+        total=None if total is None else int(total, 16),
     )

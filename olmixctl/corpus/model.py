@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,7 +43,8 @@ class DomainState:
         content: `olc1:` + order-free digest of the set of documents: equal when the same documents lie in other files.
         tokens: text tokens, N_j.
         documents: number of documents; None when declared without.
-        files: the files, sorted by path; empty for a declared domain.
+        files: the files, sorted by path, never changed; empty for a declared domain.
+        total: Σ document digests mod 2^256; None for a declared domain.
     """
 
     id: str
@@ -50,7 +52,8 @@ class DomainState:
     content: str
     tokens: int
     documents: int | None
-    files: tuple[FileState, ...] = ()
+    files: Sequence[FileState] = ()
+    total: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from olmixctl.corpus.holdout import document_number
 from olmixctl.corpus.streams import Utf8Check, decompressed, open_binary, raw_chunks, reading
 from olmixctl.corpus.tokenizer import Tokenizer
 from olmixctl.errors import CorpusError, Place
+from olmixctl.inventory import SUM_MODULUS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
     from olmixctl.corpus.formats import FileFormat
 
-__all__ = ["SUM_MODULUS", "FileScan", "columns", "encode_documents", "file_digest", "scan_file", "worth_processes"]
+__all__ = ["FileScan", "columns", "encode_documents", "file_digest", "scan_file", "worth_processes"]
 
-SUM_MODULUS = 2**256
 _BATCH_BYTES = 4 << 20
 _PROCESS_BYTES = 32 << 20  # a fifth of a second of parsing, which is what starting a process costs
 _FILE_BYTES = 8 << 10  # what opening and recording a file takes, in bytes parsed meanwhile
