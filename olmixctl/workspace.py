@@ -31,10 +31,13 @@ from olmixctl.ledger.locate import locate
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import Ledger
 from olmixctl.lock.codec import digest_of
+from olmixctl.lock.merge import LockMerge, joined_lock
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
+from olmixctl.plan.appraisal import Appraisal, Question
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
+from olmixctl.plan.cost import actual_seconds
 from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.plan.steps import TrainRuns, steps_of
 from olmixctl.present import data_checks, export_mix, locked_states, observe, observed_as_locked, training_data
@@ -45,6 +48,8 @@ from olmixctl.spec.model import MixSpec
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
     from olmixctl.methods.certify import Surroundings, Verification
+    from olmixctl.methods.explain import Explanation
+    from olmixctl.methods.resample import Bootstrap
 
 __all__ = ["ApplyResult", "Workspace"]
 
@@ -60,6 +65,7 @@ class ApplyResult:
         by_another: another apply wrote this very lock meanwhile.
         trained: runs trained by this apply.
         recorded: designed runs that were in the ledger already.
+        device_seconds: what the missing runs took; None where none was trained, or they do not say.
         wall_seconds: from start to the written lock.
     """
 
@@ -69,6 +75,7 @@ class ApplyResult:
     by_another: bool
     trained: int
     recorded: int
+    device_seconds: float | None
     wall_seconds: float
 
 
@@ -135,7 +142,7 @@ class Workspace:
         lock = baseline.lock if isinstance(baseline, Baseline) else baseline or self.lock()
         if baseline is None:
             self._planned_from[digest_of(lock) if lock else None] = lock
-        plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions())
+        plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions(), appraise=_appraise)
         if isinstance(baseline, Baseline):
             plan = replace(plan, checks=(*plan.checks, baseline.check))
         if context.cache.unavailable:
@@ -147,8 +154,8 @@ class Workspace:
         plan: Plan,
         *,
         parallelism: int | None = None,
-        solve_only: bool = False,
         wait: bool = True,
+        merge: LockMerge | None = None,
         on_event: OnEvent = silent,
     ) -> ApplyResult:
         """Execute the steps of `plan`: train, fit, solve, write the lock last. Another apply may work at the same time.
@@ -156,8 +163,8 @@ class Workspace:
         Args:
             plan: made from this mix.
             parallelism: runs at once, instead of the declared number.
-            solve_only: train nothing.
             wait: wait for runs that another apply trains.
+            merge: the sides that `plan` joins: the new lock goes on from both, whatever lock lies there.
             on_event: takes progress.
 
         Raises:
@@ -167,21 +174,22 @@ class Workspace:
             StaleError: the lock moved meanwhile.
         """
         began = time.monotonic()
-        previous = self._base_of(plan)
+        previous = merge.start if merge else self._base_of(plan)
         if plan.blocked:
             first = plan.blocked[0]
             raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
         sharing = self._sharing(wait=wait)
-        training = not solve_only and any(isinstance(step, TrainRuns) for step in steps_of(plan))
+        training = any(isinstance(step, TrainRuns) for step in steps_of(plan))
         trained = self._train(plan, sharing, parallelism, on_event) if training else 0
         lock, written = previous, False
-        if plan.has_changes:
+        if plan.has_changes or merge:
             from olmixctl.methods.decide import decide
 
             with alone(sharing, on_event) as check:
                 lock = decide(plan, previous, self.ledger.records(), on_event)
                 check()
-                written = self._write(plan, lock)
+                lock = joined_lock(lock, merge) if merge else lock
+                written = write_lock(self.lock_path, lock) if merge else self._write(plan, lock)
                 self._tidy(plan, sharing.leases)
         assert lock is not None, "a plan without a lock trains and writes one"
         return ApplyResult(
@@ -191,6 +199,7 @@ class Workspace:
             by_another=not written and digest_of(lock) != plan.base.digest,
             trained=trained,
             recorded=len({run.key for run in plan.runs if run.recorded}),
+            device_seconds=self._spent(plan) if trained else None,
             wall_seconds=time.monotonic() - began,
         )
 
@@ -246,6 +255,33 @@ class Workspace:
         if deep and result.sound:
             result = replace(result, checks=(*result.checks, *data_checks(self.spec, lock, self._context())))
         return result
+
+    def explain(self, domain: str, bootstrap: Bootstrap | None = None) -> Explanation:
+        """Why `domain` weighs what it does in the lock: bounds, pulls, runs, interval.
+
+        Args:
+            domain: id.
+            bootstrap: for the interval; 100 resamples if left out.
+
+        Raises:
+            UsageError: there is no lock, or no such domain in it.
+            StaleError: the mix file asks for something else than the lock was made for.
+            IntegrityError: the lock or a run file is not whole.
+        """
+        from olmixctl.methods.explain import explain_domain
+        from olmixctl.methods.resample import Bootstrap
+
+        lock = self._need_lock()
+        _check_domain(domain, lock)
+        observed = observed_as_locked(self.spec, lock, self._trainer)
+        return explain_domain(
+            lock,
+            observed,
+            self.ledger.records(),
+            domain,
+            bootstrap=bootstrap or Bootstrap(),
+            history=(earlier_locks(self.lock_path, lambda _digest, _text: True) or {}).values(),
+        )
 
     def export(self, form: str, *, tokens: int | None = None, check: bool = False) -> tuple[str, tuple[str, ...]]:
         """The lock in a trainer's own syntax, and remarks for the person.
@@ -344,6 +380,11 @@ class Workspace:
         self.ledger.home.sweep()
         leases.sweep(lease_name(run.key) for run in plan.runs)
 
+    def _spent(self, plan: Plan) -> float | None:
+        """Device-seconds of the runs that the plan missed, whoever trained them; None where none of them says."""
+        records = self.ledger.records()
+        return actual_seconds([records[run.key] for run in plan.missing if run.key in records])
+
     def _base_of(self, plan: Plan) -> Lock | None:
         """The lock that `plan` starts from; it may have moved since, if another apply trained all that was to train.
 
@@ -375,6 +416,17 @@ class Workspace:
         return lock
 
 
+def _check_domain(domain: str, lock: Lock) -> None:
+    """Refuse a domain that the lock does not have, naming those that are near."""
+    if domain in lock.domains:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(domain, lock.domains, n=3) or [d for d in lock.domains if domain in d.split("/")][:3]
+    known = f"did you mean {', '.join(near)}?" if near else "`olmixctl show` lists the domains"
+    raise UsageError(f"there is no domain {domain!r} in the lock", remedy=known)
+
+
 def _uncached(reason: str) -> Check:
     return Check(
         level="note",
@@ -382,6 +434,13 @@ def _uncached(reason: str) -> Check:
         message=f"fingerprints are kept for this command only: {reason}",
         remedy="make .olmixctl writable; applying needs it",
     )
+
+
+def _appraise(question: Question) -> Appraisal | str:
+    """The laws behind the lock; their numerics load only when a plan has something to choose."""
+    from olmixctl.methods.appraise import appraise
+
+    return appraise(question)
 
 
 def _design(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, ...]:
