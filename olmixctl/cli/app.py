@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from olmixctl.cli import apply, diff, export, fmt, init, plan, runs, show, validate, verify
+from olmixctl.cli import apply, diff, explain, export, fmt, init, plan, runs, show, validate, verify
 from olmixctl.cli.boundary import bounded
 
 __all__ = ["app"]
@@ -56,6 +56,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "show": show.show,
     "diff": diff.diff,
     "verify": verify.verify,
+    "explain": explain.explain,
     "export": export.export,
 }
 for _name, _command in _COMMANDS.items():

@@ -21,12 +21,24 @@ from olmixctl.plan.model import Observed
 from olmixctl.solve.exact import optimum
 from olmixctl.surrogate.model import Evidence
 
-__all__ = ["Interval", "Resampled", "resample_mix", "resampled_evidence"]
+__all__ = ["Bootstrap", "Interval", "Resampled", "resample_mix", "resampled_evidence"]
 
 _STREAM = 0xB007
 """Tells this use of the seed from others."""
 _LEAST = 10
 """Resamples below which percentiles say nothing."""
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bootstrap:
+    """What is asked for: how many resamples (0 for none), and who hears (resamples done, of) as they are solved."""
+
+    resamples: int = 100
+    on_progress: Callable[[int, int], None] = _silent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,19 +76,18 @@ def resample_mix(
     observed: Observed,
     coordinates: Coordinates,
     evidence: Evidence,
-    resamples: int,
-    on_progress: Callable[[int, int], None],
+    bootstrap: Bootstrap,
 ) -> Resampled:
-    """Refit and solve `resamples` resamples of `evidence`; rounding is left out, it moves a share by a millionth."""
+    """Refit and solve resamples of `evidence`; rounding is left out, it moves a share by a millionth."""
     shares: dict[str, list[float]] = {name: [] for name in coordinates.names}
     failed = 0
-    for number in range(resamples):
+    for number in range(bootstrap.resamples):
         point = _solved(observed, coordinates, resampled_evidence(evidence, observed.spec.swarm.seed, number))
         failed += point is None
         for name, weight in (point or {}).items():
             shares[name].append(weight)
-        on_progress(number + 1, resamples)
-    return Resampled(shares=shares, asked=resamples, failed=failed)
+        bootstrap.on_progress(number + 1, bootstrap.resamples)
+    return Resampled(shares=shares, asked=bootstrap.resamples, failed=failed)
 
 
 def resampled_evidence(evidence: Evidence, seed: int, number: int) -> Evidence:

@@ -1,0 +1,178 @@
+"""Why a domain weighs what it does, as text: where it stands, what holds it, what pulls it, the runs that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table, wrapped
+from olmixctl.report.numbers import bits, count, factor, percent, plural
+
+__all__ = ["explain_text"]
+
+_POINT = 0.01
+"""Slopes are shown per percentage point of share."""
+_KEY = 11
+_LEVEL = 5e-9
+"""A pull below this, per point, reads as none."""
+
+
+def explain_text(found: Mapping[str, Any], look: Look) -> str:
+    """An explanation for a person; `found` is `Explanation.as_json()`."""
+    because = found["because"]
+    if because is None:
+        return page([_title(found, look), _standing(found, look), _unmeasured(found, look)])
+    return page([
+        _title(found, look),
+        _standing(found, look),
+        _bounds(found, because, look),
+        _pulls(found, because, look),
+        _witnesses(because, look),
+    ])  # fmt: skip
+
+
+def _title(found: Mapping[str, Any], look: Look) -> list[str]:
+    return [heading(found["domain"], look, f"in {found['mix']}, lock serial {found['serial']}")]
+
+
+def _standing(found: Mapping[str, Any], look: Look) -> list[str]:
+    natural, weight = found["natural"], found["weight"]
+    times = f", {factor(weight / natural)} of it" if natural else ""
+    rows: list[Row] = [
+        ["weight", Cell(percent(weight), "strong"), f"natural {percent(natural)}{times}"],
+        *_interval(found["because"]),
+        ["passes", f"{found['repetition']:.2f}", f"over {count(found['tokens'])} tokens"],
+    ]
+    if found["reference"] != natural:
+        rows.insert(1, ["reference", percent(found["reference"]), "where KL pulls it to"])
+    return [
+        *table([Column(""), Column("", right=True), Column("")], rows, look),
+        *wrapped(f"{_position(found)}{_history(found)}", look),
+    ]
+
+
+def _interval(because: Mapping[str, Any] | None) -> list[Row]:
+    certainty = None if because is None else because["certainty"]
+    if certainty is None:
+        return []
+    drawn = plural(certainty["resamples"], "resample")
+    failed = f", {certainty['failed']} of them without a solution" if certainty["failed"] else ""
+    if certainty["interval"] is None:
+        return [["interval", "–", f"too few of {drawn} of the runs have a solution ({certainty['failed']} have none)"]]
+    low, high = certainty["interval"]["low"], certainty["interval"]["high"]
+    text = f"to {percent(high)}, nine tenths of {drawn} of the runs{failed}"
+    return [["interval", percent(low), text]]
+
+
+def _position(found: Mapping[str, Any]) -> str:
+    if found["kept_from"] is None and found["because"] is not None:
+        return f"It moves on its own: {plural(found['runs'], 'run')} of evidence estimate its share."
+    if found["kept_from"] is None:
+        return "It stands where the bounds left it: its share was not estimated in this lock."
+    return (
+        f"It is {percent(found['ratio'])} of the block {found['coordinate']}, which is {percent(found['mass'])} of the "
+        f"mix and keeps the ratios of serial {found['kept_from']}: it moves with the block alone."
+    )
+
+
+def _history(found: Mapping[str, Any]) -> str:
+    measured, changed = found["measured_in"], found["changed_in"]
+    said = ""
+    if found["kept_from"] is not None or found["because"] is None:
+        said = f" Last estimated on its own in serial {measured}." if measured else ""
+    return f"{said} Weight or data last changed in serial {changed}.{' Protected.' if found['protected'] else ''}"
+
+
+def _unmeasured(found: Mapping[str, Any], look: Look) -> list[str]:
+    last = found["measured_in"]
+    known = (
+        f"serial {last} last estimated it: check that lock out and explain it there"
+        if last
+        else "which lock last estimated it is not in this Git history"
+    )
+    text = f"No runs stand behind this lock ({found['status']}): nothing can be said of what pulls it; {known}."
+    return [heading("Evidence", look), *wrapped(text, look)]
+
+
+def _bounds(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> list[str]:
+    title = heading("What holds it", look, "what loosening it would gain, in bits per byte of the objective")
+    rows: list[Row] = []
+    for bound in because["bounds"]:
+        through = [d for d in bound["domains"] if d == bound["constraint"].partition(":")[2] != found["domain"]]
+        name = f"{bound['constraint']}{' (its block)' if through and found['kept_from'] is not None else ''}"
+        step = f"{_limit(bound, bound['limit'])} → {_limit(bound, bound['loosened'])}"
+        share = percent(bound["share_then"] * found["ratio"])
+        rows.append([name, step, Cell(_worth(bound["worth"]), "care"), f"{bound['price']:.4f}", share])
+    if not rows:
+        return [
+            heading("What holds it", look),
+            *wrapped("No bound: its share is what the pulls below balance at.", look),
+        ]
+    columns = [
+        Column("bound"),
+        Column("loosened", right=True),
+        Column("worth", right=True),
+        Column("price a unit", right=True),
+        Column("share then", right=True),
+    ]
+    lines = [title, *table(columns, rows, look)]
+    everywhere = because["repetition_for_all"]
+    if everywhere is not None:
+        lines += wrapped(f"One more pass over every domain is worth {_worth(everywhere)}.", look)
+    return lines
+
+
+def _limit(bound: Mapping[str, Any], value: float) -> str:
+    if bound["constraint"].startswith("max_repetition:"):
+        return f"{value:g}×"
+    return bits(value) if bound["constraint"].startswith("guardrail:") else percent(value)
+
+
+def _worth(value: float) -> str:
+    return "<0.00001" if 0 < value < 5e-6 else f"{max(value, 0.0):.5f}"
+
+
+def _pulls(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> list[str]:
+    pulls = because["pulls"]
+    block = found["kept_from"] is not None
+    if pulls is None:
+        text = "Nothing moves it: it is held, or it is the whole mix."
+        return [heading("What pulls it", look), *wrapped(text, look)]
+    what = f"the block {found['coordinate']}" if block else found["domain"]
+    title = heading("What pulls it", look, f"bits per byte for a point more of {what}, all else less in proportion")
+    ordered = sorted(pulls["metrics"].items(), key=lambda item: (-item[1], item[0]))
+    rows = [_pull(name, value) for name, value in ordered]
+    rows.append(_pull("KL, towards the reference", pulls["kl"]))
+    if because["bounds"]:
+        rows.append(_pull("left, held by bounds", pulls["held"]))
+    return [title, *table([Column(""), Column(""), Column("", right=True)], rows, look)]
+
+
+def _pull(name: str, value: float) -> Row:
+    a_point = value * _POINT
+    if abs(a_point) < _LEVEL:
+        return [" ", name, Cell("0.00000", "faint")]
+    sign, arrow = ("+", Cell("↑", "good")) if value > 0 else ("−", Cell("↓", "bad"))
+    return [arrow, name, f"{sign}{abs(a_point):.5f}"]
+
+
+def _witnesses(because: Mapping[str, Any], look: Look) -> list[str]:
+    if not because["witnesses"] or not because["witnesses"][0]["measured"]:
+        return []
+    metrics = list(because["witnesses"][0]["measured"])
+    rows: list[Row] = []
+    for witness in because["witnesses"]:
+        row: list[Cell | str] = [witness["run"][:_KEY], percent(witness["share"])]
+        for metric in metrics:
+            row += [bits(witness["measured"][metric]), Cell(_residual(witness["residual"][metric]), "faint")]
+        rows.append(row)
+    columns = [Column("run"), Column("share", right=True)]
+    for number, metric in enumerate(metrics):
+        # Three metrics fit most pages; where they do not, the weakest goes first.
+        columns += [Column(metric, right=True, optional=number > 0), Column("off", right=True, optional=number > 0)]
+    remark = "those with the most and the least; off: measured less the law"
+    return [heading("The runs that say so", look, remark), *table(columns, rows, look)]
+
+
+def _residual(value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{abs(value):.4f}"
