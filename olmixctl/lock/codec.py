@@ -85,11 +85,12 @@ def parse(text: str, file: str = "lock") -> Lock:
         )
     try:
         lock = _lock(document)
+        ours = dump(lock)
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise IntegrityError(
             f"the lock is malformed ({type(error).__name__}: {error})", place=Place(file), remedy=RESTORE
         ) from error
-    if dump(lock) != text:
+    if ours != text:
         # The digest fits but the text is not ours: keys this version does not know must not be dropped silently.
         raise IntegrityError("the lock is not in canonical form", place=Place(file), remedy=RESTORE)
     return lock

@@ -23,6 +23,7 @@ from olmixctl.methods.problem import bounds, broken_rows
 from olmixctl.methods.restated import restated
 from olmixctl.methods.shape import shape_check
 from olmixctl.mixture import GRID
+from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed, is_rehearsal
 
 __all__ = ["Surroundings", "Verification", "VerifyCheck", "verify_lock"]
@@ -59,6 +60,8 @@ def verify_lock(lock: Lock, observed: Observed, around: Surroundings) -> Verific
     checks += [_spec(lock, observed, same=same), _trainer(lock, observed), *_blocks(lock)]
     if same and set(lock.domains) != set(observed.spec.domain_ids):
         checks.append(VerifyCheck(name="domains", ok=False, detail="the lock has other domains than the mix file"))
+    elif same and set(lock.evals) != {item.name for item in observed.spec.evals}:
+        checks.append(VerifyCheck(name="evals", ok=False, detail="the lock measures others than the mix file"))
     elif same:
         checks += [_protection(lock, observed), _bounds(lock, observed), _repetition(lock, observed)]
         checks += [*_excluded(lock, around), *_evidence(lock, observed, around)]
@@ -155,11 +158,6 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
     if problem:
         return
     evidence = gather(observed, lock.coordinates, lock.evidence, around.records)
-    foreign = sorted(set(lock.evidence) - set(evidence.runs))
-    if foreign:
-        detail = f"run {_file(foreign[0])} is no evidence for this mix"
-        yield VerifyCheck(name="evidence", ok=False, detail=detail)
-        return
     yield from restated(lock, observed, fit_evidence(observed, evidence), mix_before(lock, around.history))
 
 
@@ -183,6 +181,8 @@ def _evidence_problem(lock: Lock, observed: Observed, around: Surroundings) -> s
         inputs = around.records[key].inputs
         if (inputs.trainer, inputs.tokenizer) != (lock.inputs.get("trainer"), observed.tokenizer):
             return f"{_file(key)} is of another trainer or tokeniser than the lock states"
+        if evidence_weights(observed, lock.coordinates, around.records[key]) is None:
+            return f"{_file(key)} is no evidence for this mix: other metrics, other documents, or not the kept ratios"
     return _block_problem(lock, around.records)
 
 
@@ -224,6 +224,9 @@ def _no_evidence(lock: Lock) -> VerifyCheck:
 
 def _kept(lock: Lock, observed: Observed) -> VerifyCheck:
     """A lock without runs of its own keeps ratios: its weights follow from its shares."""
+    if lock.solution.status == "carried":
+        detail = "carried over without a run: nothing is measured; its bounds are checked above"
+        return VerifyCheck(name="kept ratios", ok=None, detail=detail)
     if lock.solution.status != "kept":
         detail = f"the mix was {lock.solution.status} from the lock before; its bounds are checked above"
         return VerifyCheck(name="kept ratios", ok=None, detail=detail)
