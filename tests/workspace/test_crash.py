@@ -10,16 +10,16 @@ from workspaces import write_domain, write_mix
 
 pytestmark = pytest.mark.slow
 
-DOMAINS = {"code": "", "docs": "", "web": ""}
-RUNS = 4
+DOMAINS = {"code": "", "web": ""}
+RUNS = 3
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     root = tmp_path_factory.mktemp("template")
-    for domain, documents in (("code", 30), ("docs", 20), ("web", 40)):
+    for domain, documents in (("code", 30), ("web", 40)):
         write_domain(root, domain, documents)
-    write_mix(root, DOMAINS, extra="swarm: {runs_per_coordinate: 1}")
+    write_mix(root, DOMAINS, evals=("code",), extra="swarm: {runs_per_coordinate: 1}")
     return root
 
 
@@ -39,16 +39,15 @@ def test_killed_at_every_write_and_resumed_the_lock_is_the_same(template, tmp_pa
     shutil.copytree(template, whole)
     assert run(whole, count=str(points), log=str(whole / "log"), verify=True) == 0
     seen = points.read_text().splitlines()
-    lock = (whole / "mixes/base.lock.yaml").read_bytes()
     assert len((whole / "log").read_text().splitlines()) == RUNS
     assert len(seen) >= 30
     for number, what in enumerate(seen, 1):
         root = tmp_path / f"killed-{number}"
         shutil.copytree(template, root)
         assert run(root, kill_at=number, log=str(root / "log")) == -9, what
-        assert run(root, log=str(root / "log"), verify=True) == 0, what
-        assert (root / "mixes/base.lock.yaml").read_bytes() == lock, what
-        assert sorted(files(root / "mixes")) == sorted(files(whole / "mixes")), what
+        assert run(root, log=str(root / "log")) == 0, what
+        # Mix file, lock and runs, and nothing beside them: the same bytes as those that `verify` passed above.
+        assert files(root / "mixes") == files(whole / "mixes"), what
         assert files(root / "mixes/base.runs") == files(whole / "mixes/base.runs"), what
         assert len((root / "log").read_text().splitlines()) <= RUNS + 1, what
         shutil.rmtree(root)
