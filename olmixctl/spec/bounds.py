@@ -96,19 +96,18 @@ def _laminar_families(bounds: Sequence[Bound], everything: frozenset[str]) -> It
     sets = list(dict.fromkeys(b.ids for b in bounds if 1 < len(b.ids) < len(everything)))
     left = list(sets)
     while True:
-        family: list[frozenset[str]] = []
+        chosen: set[frozenset[str]] = set()
+        holding: dict[str, list[frozenset[str]]] = {}  # id → the chosen sets it is in
         for candidate in [*left[:1], *sets]:
-            if all(_nests(candidate, other) for other in family):
-                family.append(candidate)
-        chosen = set(family)
+            touched = {other for id_ in candidate for other in holding.get(id_, ())}
+            if all(candidate <= other or other <= candidate for other in touched):
+                chosen.add(candidate)
+                for id_ in candidate:
+                    holding.setdefault(id_, []).append(candidate)
         yield [b for b in bounds if b.ids in chosen or len(b.ids) in {1, len(everything)}]
         left = [s for s in left if s not in chosen]
         if not left:
             return
-
-
-def _nests(one: frozenset[str], other: frozenset[str]) -> bool:
-    return one <= other or other <= one or one.isdisjoint(other)
 
 
 def _conflict(bounds: Sequence[Bound], everything: frozenset[str]) -> Conflict | None:

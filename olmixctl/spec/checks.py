@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
@@ -58,11 +59,12 @@ def _check_domains(spec: MixSpec) -> Iterator[Finding]:
 
 
 def _check_changes(spec: MixSpec) -> Iterator[Finding]:
+    ids = frozenset(spec.domain_ids)
     for index, change in enumerate(spec.changes):
-        yield from _check_change(change, f"changes[{index}].{change.kind}", spec.domain_ids)
+        yield from _check_change(change, f"changes[{index}].{change.kind}", ids)
 
 
-def _check_change(change: ChangeSpec, where: str, ids: tuple[str, ...]) -> Iterator[Finding]:
+def _check_change(change: ChangeSpec, where: str, ids: frozenset[str]) -> Iterator[Finding]:
     for target in change.targets:
         if target not in ids:
             yield Finding(
@@ -106,11 +108,11 @@ def _check_objective(spec: MixSpec) -> Iterator[Finding]:
 
 def _check_constraints(spec: MixSpec) -> Iterator[Finding]:
     groups = {"/".join(i.split("/")[:n]) for i in spec.domain_ids for n in range(1, i.count("/") + 1)}
-    taken = groups | set(spec.domain_ids)
-    bounded = [c.name for c in spec.constraints]
-    for name in sorted({n for n in bounded if n in taken}):
+    ids = set(spec.domain_ids)
+    bounded = Counter(c.name for c in spec.constraints)
+    for name in sorted(bounded.keys() & (groups | ids)):
         # A group's own bound carries the group's name and is the only one that may.
-        if name in spec.domain_ids or bounded.count(name) > 1:
+        if name in ids or bounded[name] > 1:
             yield Finding(f"constraints.{name}.name", f"{name!r} is the name of a domain", "choose another name")
 
 

@@ -17,6 +17,9 @@ from olmixctl.spec.source import Source, address, parse_source, read_text
 __all__ = ["LoadedMix", "load_mix", "parse_mix", "workspace_root"]
 
 
+_ITEM = re.compile(r"(evals|constraints)\[[0-9]+\]")
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedMix:
     """A mix and where it came from.
@@ -101,7 +104,7 @@ def _name_items(source: Source) -> None:
         for index, item in enumerate(source.data.get(section, ())):
             names.setdefault(f"{section}[{index}]", f"{section}.{item['name']}")
     for where, at in list(source.values.items()):
-        item = re.match(r"(evals|constraints)\[[0-9]+\]", where)
+        item = _ITEM.match(where) if where.startswith(("evals[", "constraints[")) else None
         if item is not None:
             source.values.setdefault(names[item[0]] + where[item.end() :], at)
 

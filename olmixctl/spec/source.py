@@ -13,7 +13,7 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -122,11 +122,34 @@ def parse_source(text: str, file: str) -> Source:
             remedy="start with `version: 1`; see `olmixctl init`",
         )
     walk = _Walk(file)
-    data = walk.value(node, ())
+    data = walk.value(node, _Spot("", opens="domains."))
     return Source(file, text, data, walk.values, walk.keys, walk.problems, walk.misread)
 
 
 _KINDS: Mapping[type, str] = {yaml.ScalarNode: "a single value", yaml.SequenceNode: "a list"}
+
+
+class _Spot(NamedTuple):
+    """Where the walk is. Addresses grow with it: making each from its path anew is most of the walk.
+
+    Attributes:
+        where: the address.
+        prefix: of the addresses of what is below, where that is domains; None elsewhere.
+        opens: the prefix below the key `domains`; None where that key is none of domains.
+    """
+
+    where: str
+    prefix: str | None = None
+    opens: str | None = None
+
+    def below(self, key: str | int) -> _Spot:
+        """The spot of a value of this mapping or list; as `address` has it."""
+        if self.prefix is not None:
+            return _Spot(f"{self.prefix}{key}", opens=f"{self.prefix}{key}/")
+        if isinstance(key, int):
+            return _Spot(f"{self.where}[{key}]")
+        where = f"{self.where}.{key}" if self.where else key
+        return _Spot(where, prefix=self.opens if key == "domains" else None)
 
 
 class _Walk:
@@ -139,70 +162,70 @@ class _Walk:
         self.problems: list[SpecError] = []
         self.misread: set[str] = set()
 
-    def value(self, node: yaml.Node, path: Keys) -> Any:  # noqa: ANN401  (any JSON value)
-        self.values.setdefault(address(path), _mark(node))
+    def value(self, node: yaml.Node, spot: _Spot) -> Any:  # noqa: ANN401  (any JSON value)
+        self.values.setdefault(spot.where, _mark(node))
         if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, path)
+            return self.mapping(node, spot)
         if isinstance(node, yaml.SequenceNode):
-            self._no_tag(node, path, "tag:yaml.org,2002:seq")
-            return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
+            self._no_tag(node, spot, "tag:yaml.org,2002:seq")
+            return [self.value(child, spot.below(i)) for i, child in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)  # YAML has no fourth kind
-        return self.scalar(node, path)
+        return self.scalar(node, spot)
 
-    def mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
-        self._no_tag(node, path, "tag:yaml.org,2002:map")
+    def mapping(self, node: yaml.MappingNode, spot: _Spot) -> dict[str, Any]:
+        self._no_tag(node, spot, "tag:yaml.org,2002:map")
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = self.key(key_node, path)
-            where = address((*path, key))
+            key = self.key(key_node, spot)
+            below = spot.below(key)
             if key in result:
-                first = self.keys[where][0]
+                first = self.keys[below.where][0]
                 message = f"the key {key!r} stands twice; first on line {first}"
-                self.problems.append(self._at(key_node, (*path, key), message, "keep one of them"))
+                self.problems.append(self._at(key_node, below, message, "keep one of them"))
                 continue
-            self.keys[where] = _mark(key_node)
+            at = self.keys[below.where] = _mark(key_node)
             # A value over several lines is best found by its key.
-            at = _mark(value_node if isinstance(value_node, yaml.ScalarNode) else key_node)
-            self.values.setdefault(where, at)
-            result[key] = self.value(value_node, (*path, key))
+            self.values.setdefault(below.where, _mark(value_node) if isinstance(value_node, yaml.ScalarNode) else at)
+            result[key] = self.value(value_node, below)
         return result
 
-    def key(self, node: yaml.Node, path: Keys) -> str:
+    def key(self, node: yaml.Node, spot: _Spot) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise self._at(node, path, "a key must be a single word", "write `key: value`")
+            raise self._at(node, spot, "a key must be a single word", "write `key: value`")
         if node.tag == "tag:yaml.org,2002:merge":
-            raise self._at(node, path, "merge keys (`<<`) are not read", "write the values out where they are used")
+            raise self._at(node, spot, "merge keys (`<<`) are not read", "write the values out where they are used")
         raw = str(node.value)
         read = read_scalar(raw, node.tag, plain=not node.style)
         if not isinstance(read, str):
             meaning = read.meaning if isinstance(read, Misread) else _JSON.get(type(read), "not text")
-            where = (*path, raw)
+            below = spot.below(raw)
             remedy = f'quote it: "{raw}"' if raw else "give it a name"
             message = f"YAML reads the key `{raw}` as {meaning}"
-            self.problems.append(self._at(node, where, message, remedy))
-            self.misread.add(address(where))
+            self.problems.append(self._at(node, below, message, remedy))
+            self.misread.add(below.where)
         return raw
 
-    def scalar(self, node: yaml.ScalarNode, path: Keys) -> Any:  # noqa: ANN401
+    def scalar(self, node: yaml.ScalarNode, spot: _Spot) -> Any:  # noqa: ANN401
         raw = str(node.value)
         read = read_scalar(raw, node.tag, plain=not node.style)
         if not isinstance(read, Misread):
             return read
-        self.problems.append(self._at(node, path, f"YAML 1.1 reads `{raw}` as {read.meaning}", read.remedy))
-        self.misread.add(address(path))
+        self.problems.append(self._at(node, spot, f"YAML 1.1 reads `{raw}` as {read.meaning}", read.remedy))
+        self.misread.add(spot.where)
         return raw
 
-    def _no_tag(self, node: yaml.Node, path: Keys, expected: str) -> None:
+    def _no_tag(self, node: yaml.Node, spot: _Spot, expected: str) -> None:
         if node.tag != expected:
-            raise self._at(node, path, f"the tag `{node.tag}` is not read", "leave the tag out")
+            raise self._at(node, spot, f"the tag `{node.tag}` is not read", "leave the tag out")
 
-    def _at(self, node: yaml.Node, path: Keys, message: str, remedy: str) -> SpecError:
+    def _at(self, node: yaml.Node, spot: _Spot, message: str, remedy: str) -> SpecError:
         line, column = _mark(node)
-        return SpecError(message, place=Place(self.file, line, column, address(path)), remedy=remedy)
+        return SpecError(message, place=Place(self.file, line, column, spot.where), remedy=remedy)
 
 
 _JSON: Mapping[type, str] = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
 
 
 def _mark(node: yaml.Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+    mark = node.start_mark
+    return mark.line + 1, mark.column + 1

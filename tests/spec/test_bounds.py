@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from olmixctl.spec.bounds import Bound, find_conflict, spec_bounds
+from olmixctl.spec.bounds import Bound, _laminar_families, find_conflict, spec_bounds
 
 IDS = ("a", "b", "c", "d")
 
@@ -137,3 +137,18 @@ def test_a_thousand_bounds_take_no_time():
     assert len(find_conflict([bound("max", "0.0009", [i]) for i in ids], ids).bounds) == 1000
     assert len(find_conflict([bound("min", "0.002", [i]) for i in ids], ids).bounds) == 501
     assert time.perf_counter() - start < 2
+
+
+@given(st.lists(st.frozensets(st.sampled_from("abcdef"), min_size=2, max_size=5), unique=True, max_size=8))
+def test_families_nest_hold_every_set_and_take_in_all_that_fits(sets):
+    everything = frozenset("abcdef")
+    bounds = [Bound(f"b{i}", "max", Fraction(1, 2), ids, f"b{i}") for i, ids in enumerate(sets)]
+    families = [{b.ids for b in family} for family in _laminar_families(bounds, everything)]
+
+    def nests(one, other):
+        return one <= other or other <= one or one.isdisjoint(other)
+
+    assert {ids for family in families for ids in family} == set(sets)
+    for family in families:
+        assert all(nests(one, other) for one in family for other in family)
+        assert not any(all(nests(ids, other) for other in family) for ids in set(sets) - family)
