@@ -23,7 +23,7 @@ from olmixctl.solve.certificate import Certificate, certify
 from olmixctl.solve.exact import Solution, SolveError, optimum
 from olmixctl.solve.problem import MixProblem
 from olmixctl.solve.round import round_solution
-from olmixctl.surrogate.model import parameters_digest
+from olmixctl.surrogate.model import near_rounding, parameters_digest
 
 __all__ = ["NUMBERS", "POINTS", "restated"]
 
@@ -32,6 +32,9 @@ NUMBERS = Decimal("0.000002")
 POINTS = 5
 """Millionths of weight."""
 
+_BORDER = 0.03
+"""Parts of a rounding step: another processor's digits move a parameter by at most this, a hundred-millionth of its
+scale where six digits are kept."""
 _SOLVER = "CLARABEL"
 """Who gives the verdict when a mix is solved; here only the digits are found again."""
 
@@ -84,6 +87,7 @@ def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> Ver
         return VerifyCheck(name="surrogate", ok=False, detail=f"a refit gives other parameters: {'; '.join(wrong)}")
     if stated.digest == parameters_digest(fitted.fit):
         return VerifyCheck(name="surrogate", ok=True, detail=f"{found.family} refitted, same parameters")
+    agree = agree and near_rounding(fitted.fit, _BORDER)
     detail = (
         "same laws within tolerance: last digits of another processor" if agree else "a refit gives other parameters"
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from olmixctl.errors import IntegrityError
 from olmixctl.fingerprint import digest
 
-__all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "parameters_digest"]
+__all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "near_rounding", "parameters_digest"]
 
 Array = NDArray[np.float64]
 
@@ -150,11 +150,28 @@ def parameters_digest(fit: Fit, *, digits: int = 6) -> str:
     """
     values: dict[str, list[str]] = {}
     for name, array in sorted(fit.parameters().items()):
-        scale = float(np.abs(array).max(initial=0.0))
-        decimals = digits - 1 - (math.floor(math.log10(scale)) if scale > 0 else 0)
+        decimals = _decimals(array, digits)
         values[name] = [f"{round(float(v), decimals) + 0.0:.{max(decimals, 0)}f}" for v in array.ravel()]
     body = {"family": fit.family, "coordinates": fit.coordinates, "metrics": fit.metrics, "parameters": values}
     return digest(body, prefix="sg1")
+
+
+def near_rounding(fit: Fit, within: float, *, digits: int = 6) -> bool:
+    """Whether a parameter stands `within` (parts of a rounding step) of where `parameters_digest` rounds the other way.
+
+    Where none does, last digits cannot explain another digest.
+    """
+    for array in fit.parameters().values():
+        steps = np.abs(array).ravel() * 10.0 ** _decimals(array, digits)
+        if (np.abs(steps - np.floor(steps) - 0.5) <= within).any():
+            return True
+    return False
+
+
+def _decimals(array: Array, digits: int) -> int:
+    """Decimals that keep `digits` significant digits of the array's scale."""
+    scale = float(np.abs(array).max(initial=0.0))
+    return digits - 1 - (math.floor(math.log10(scale)) if scale > 0 else 0)
 
 
 def _same(what: str, found: set[str], wanted: set[str], left: str, right: str) -> None:
