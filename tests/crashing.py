@@ -48,7 +48,7 @@ def forks():
     return context
 
 
-def apply_in(root, log=None, *, delay=0.0, kill_at=None, count=None, wait=True, after=None, verify=False):
+def apply_in(root, log=None, *, delay=0.0, kill_at=None, count=None, wait=True, gate=0, dies=False, verify=False):
     """Plan and apply in this process; the exit code says how it ended.
 
     Args:
@@ -58,13 +58,15 @@ def apply_in(root, log=None, *, delay=0.0, kill_at=None, count=None, wait=True, 
         kill_at: die by SIGKILL right before this write, counted from 1.
         count: file that gets the number of writes.
         wait: as for `Workspace.apply`.
-        after: kill oneself in the middle of this training, counted from 1.
+        gate: how many applies must be training before the first training of this one ends; each has a log of its own.
+        dies: in the middle of its first training.
+        verify: the lock, too.
     """
     from olmixctl.errors import OlmixctlError
     from olmixctl.workspace import Workspace
 
     workspace = Workspace.open(cwd=Path(root))
-    workspace._executor = lambda evals, parallelism=None: slow_executor(evals, log, delay, after)
+    workspace._executor = lambda evals, parallelism=None: slow_executor(evals, log, delay, gate, dies=dies)
     writes = Writes(kill_at) if kill_at or count else None
     try:
         if writes:
@@ -84,19 +86,18 @@ def apply_in(root, log=None, *, delay=0.0, kill_at=None, count=None, wait=True, 
     os._exit(0 if result.written or not plan.has_changes or result.by_another else 99)
 
 
-def slow_executor(evals, log, delay, after):
+def slow_executor(evals, log, delay, gate, *, dies):
     from olmixctl.execute.fake import FakeExecutor
 
     class Slow(FakeExecutor):
-        trained = 0
-
         def measure(self, run):
             if log:
                 descriptor = _OPEN(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
                 _WRITE(descriptor, f"{run.key} {os.getpid()}\n".encode())
                 os.close(descriptor)
-            self.trained += 1
-            if self.trained == after:
+                while len(list(Path(log).parent.glob("log-*"))) < gate:
+                    time.sleep(0.02)
+            if dies:
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(delay)
             return super().measure(run)

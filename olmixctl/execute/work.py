@@ -130,8 +130,8 @@ class SharedWork:
             return False
         if not self._sharing.wait:
             raise LeaseError(
-                f"another apply trains {len(self._open)} of the runs; {self.done} are recorded by this one",
-                remedy="run apply again when it is done, or without --no-wait; `olmixctl unlock` shows who holds what",
+                f"another apply trains {len(self._open)} of the runs ({self._holders()}); this one recorded {self.done}",
+                remedy="run apply again when it is done, or without --no-wait; `olmixctl unlock` lists the leases",
             )
         left = self._next_look - time.monotonic()
         if left > 0:
@@ -162,6 +162,10 @@ class SharedWork:
                 yield run
             elif not self.wait():
                 return
+
+    def _holders(self) -> str:
+        held = (held for held in self._sharing.leases.holders() if held.lease.name in self._open)
+        return ", ".join(sorted({held.who for held in held})) or "it is just ending"
 
     def _drop_recorded(self) -> None:
         """Runs that others recorded are done, whoever is counted for them."""

@@ -74,6 +74,11 @@ class Held:
     since: int
     dead: bool
 
+    @property
+    def who(self) -> str:
+        """The owner, for people."""
+        return "unreadable" if self.owner is None else f"process {self.owner.pid} on {self.owner.host}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Content:
