@@ -15,7 +15,16 @@ from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock, LockedDomain
 from olmixctl.mixture import GRID
 
-__all__ = ["DataChange", "InputChange", "KeptTogether", "LockDiff", "MetricChange", "WeightChange", "diff_locks"]
+__all__ = [
+    "DataChange",
+    "InputChange",
+    "KeptTogether",
+    "LockDiff",
+    "MetricChange",
+    "WeightChange",
+    "diff_locks",
+    "renamed_domains",
+]
 
 DataKind = Literal["added", "removed", "revised", "moved"]
 
@@ -152,7 +161,7 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
             f"the locks are of different lineages: {before.name} ({before.lineage}) and {after.name} ({after.lineage})",
             remedy="compare locks of one mix; a lineage starts with the first lock",
         )
-    moves = _moves(before, after)
+    moves = renamed_domains(before, after)
     kept = _kept(before, after, moves)
     child = after.parents == (digest_of(before),)
     return LockDiff(
@@ -169,7 +178,7 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
     )
 
 
-def _moves(before: Lock, after: Lock) -> dict[str, str]:
+def renamed_domains(before: Lock, after: Lock) -> dict[str, str]:
     """New id → old id of domains that have the same documents under another name."""
     gone = {d: before.domains[d].content for d in sorted(set(before.domains) - set(after.domains))}
     moves: dict[str, str] = {}
