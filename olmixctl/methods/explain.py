@@ -69,6 +69,7 @@ class Because:
         optimum: its share at the optimum, before rounding and hysteresis.
         objective: of the optimum, bits per byte.
         bounds: active bounds that touch it, the costliest first.
+        elsewhere: names of the other active bounds; through the rest of the mix they hold it too.
         repetition_for_all: what one more pass over every domain is worth; None where no cap holds the mix.
         pulls: slopes of the objective's parts; None where the share cannot move.
         witnesses: runs with the most and the least of it, the most first.
@@ -78,6 +79,7 @@ class Because:
     optimum: float
     objective: float
     bounds: tuple[BoundWorth, ...]
+    elsewhere: tuple[str, ...]
     repetition_for_all: float | None
     pulls: Pulls | None
     witnesses: tuple[Witness, ...]
@@ -216,11 +218,13 @@ def _because(
     solve = Solve(problem=problem, metrics=metrics, best=best, repetition=observed.spec.target.max_repetition)
     point = {name: points / GRID for name, points in masses(lock.coordinates, lock.weights).items()}
     pulls = pulls_on(coordinate, solve, fitted, point)
+    bounds = bounds_on(coordinate, solve)
     drawn = resample_mix(observed, lock.coordinates, evidence, bootstrap) if bootstrap.resamples else None
     return Because(
         optimum=best.point[coordinate] * ratio,
         objective=best.objective,
-        bounds=bounds_on(coordinate, solve),
+        bounds=bounds,
+        elsewhere=tuple(sorted(set(best.duals) - {bound.constraint for bound in bounds})),
         repetition_for_all=repetition_for_all(solve),
         pulls=pulls,
         witnesses=_witnesses(fitted, coordinate, ratio, _strongest(pulls)),

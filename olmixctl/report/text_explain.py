@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table, wrapped
@@ -13,6 +13,7 @@ __all__ = ["explain_text"]
 _POINT = 0.01
 """Slopes are shown per percentage point of share."""
 _KEY = 11
+_NAMED = 4
 _LEVEL = 5e-9
 """A pull below this, per point, reads as none."""
 
@@ -122,6 +123,13 @@ def _bounds(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) ->
     return lines
 
 
+def _unbound(elsewhere: Sequence[str]) -> str:
+    if not elsewhere:
+        return "No bound: its share is where the pulls below balance."
+    more = f" and {len(elsewhere) - _NAMED} more" if len(elsewhere) > _NAMED else ""
+    return f"No bound of its own; {', '.join(elsewhere[:_NAMED])}{more} hold other shares, and it has what they leave."
+
+
 def _limit(bound: Mapping[str, Any], value: float) -> str:
     if bound["constraint"].startswith("max_repetition:"):
         return f"{value:g}×"
@@ -143,7 +151,7 @@ def _pulls(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> 
     ordered = sorted(pulls["metrics"].items(), key=lambda item: (-item[1], item[0]))
     rows = [_pull(name, value) for name, value in ordered]
     rows.append(_pull("KL, towards the reference", pulls["kl"]))
-    if because["bounds"]:
+    if because["bounds"] or because["elsewhere"]:
         rows.append(_pull("left, held by bounds", pulls["held"]))
     return [title, *table([Column(""), Column(""), Column("", right=True)], rows, look)]
 
@@ -163,14 +171,12 @@ def _witnesses(because: Mapping[str, Any], look: Look) -> list[str]:
     rows: list[Row] = []
     for witness in because["witnesses"]:
         row: list[Cell | str] = [witness["run"][:_KEY], percent(witness["share"])]
-        for metric in metrics:
-            row += [bits(witness["measured"][metric]), Cell(_residual(witness["residual"][metric]), "faint")]
+        row += [f"{bits(witness['measured'][m])} {_residual(witness['residual'][m])}" for m in metrics]
         rows.append(row)
-    columns = [Column("run"), Column("share", right=True)]
-    for number, metric in enumerate(metrics):
-        # Three metrics fit most pages; where they do not, the weakest goes first.
-        columns += [Column(metric, right=True, optional=number > 0), Column("off", right=True, optional=number > 0)]
-    remark = "those with the most and the least; off: measured less the law"
+    # Three metrics fit most pages; where they do not, the weakest goes first.
+    measured = [Column(metric, right=True, optional=number > 0) for number, metric in enumerate(metrics)]
+    columns = [Column("run"), Column("share", right=True), *measured]
+    remark = "with the most and the least of it: measured, and how far off the law is"
     return [heading("The runs that say so", look, remark), *table(columns, rows, look)]
 
 
