@@ -26,6 +26,7 @@ from olmixctl.errors import (
 from olmixctl.execute.events import DataPreparing, OnEvent, silent
 from olmixctl.execute.protocol import Executor
 from olmixctl.execute.work import Sharing, alone, lease_name
+from olmixctl.ledger.lazy import LazyRecords
 from olmixctl.ledger.leases import Leases
 from olmixctl.ledger.locate import locate
 from olmixctl.ledger.model import RunRecord
@@ -142,7 +143,9 @@ class Workspace:
         lock = baseline.lock if isinstance(baseline, Baseline) else baseline or self.lock()
         if baseline is None:
             self._planned_from[digest_of(lock) if lock else None] = lock
-        plan = build_plan(observed, lock, self.ledger.records(), _design, options or PlanOptions(), appraise=_appraise)
+        plan = build_plan(
+            observed, lock, LazyRecords(self.ledger), _design, options or PlanOptions(), appraise=_appraise
+        )
         if isinstance(baseline, Baseline):
             plan = replace(plan, checks=(*plan.checks, baseline.check))
         if context.cache.unavailable:

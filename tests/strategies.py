@@ -119,7 +119,7 @@ def locked_domains(draw, block=None):
 def solutions(draw):
     bounds = draw(st.lists(st.tuples(names, decimals(9)), unique_by=lambda b: b[0], max_size=3))
     return LockedSolution(
-        status=draw(st.sampled_from(["optimal", "kept", "projected"])),
+        status=draw(st.sampled_from(["optimal", "kept", "projected", "carried"])),
         solver=draw(st.none() | names),
         objective=draw(st.none() | decimals(9, low=-(10**9))),
         objective_at_rounded=draw(st.none() | decimals(9, low=-(10**9))),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from olmixctl.cli.options import AllowRemove, Json, MaxRuns, NoColor, Parallelism, Reuse
+from olmixctl.cli.options import AllowRemove, Json, MaxRuns, NoColor, Parallelism, Recompute, Reuse, SolveOnly
 
 __all__ = ["apply"]
 
@@ -22,10 +22,9 @@ def apply(
     auto_approve: Annotated[bool, typer.Option("--auto-approve", help="Do not ask.")] = False,
     parallelism: Parallelism = None,
     max_runs: MaxRuns = None,
-    solve_only: Annotated[
-        bool, typer.Option("--solve-only", help="Train nothing; solve on the runs that are recorded.")
-    ] = False,
+    solve_only: SolveOnly = False,
     reuse: Reuse = None,
+    recompute: Recompute = None,
     allow_remove: AllowRemove = None,
     as_json: Json = False,
     no_color: NoColor = False,
@@ -42,9 +41,15 @@ def apply(
     from olmixctl.plan.build import PlanOptions
 
     console = open_console(as_json=as_json, no_color=no_color)
-    options = PlanOptions(reuse=reuse, max_runs=max_runs, allow_remove=frozenset(allow_remove or ()))
+    options = PlanOptions(
+        reuse=reuse,
+        recompute=tuple(recompute or ()),
+        solve_only=solve_only,
+        max_runs=max_runs,
+        allow_remove=frozenset(allow_remove or ()),
+    )
     saved = is_plan_file(target)
-    made = make_saved_plan(Path(str(target))) if saved else make_plan(target, options)
+    made = make_saved_plan(Path(str(target)), options) if saved else make_plan(target, options)
     console.text(made.text(console.look))
     for note in made.notes:
         console.hint(f"note: {note}")
@@ -57,4 +62,4 @@ def apply(
     if not (auto_approve or saved or approve(console)):
         console.hint("nothing was done")
         return 1
-    return apply_made(made, console, parallelism=parallelism, solve_only=solve_only)
+    return apply_made(made, console, parallelism=parallelism)

@@ -22,28 +22,27 @@ from olmixctl.workspace import ApplyResult
 __all__ = ["apply_made", "approve"]
 
 
-def approve(console: Console) -> bool:
-    """Ask a person; a script has to say so beforehand.
+def approve(console: Console, command: str = "apply") -> bool:
+    """Ask a person before `command` trains; a script has to say so beforehand.
 
     Raises:
         UsageError: there is no terminal to ask on.
     """
     if console.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        saved = ", or apply a plan saved by `olmixctl plan --out plan.json`" if command == "apply" else ""
         raise UsageError(
-            "apply asks before it trains, and there is no terminal to ask on",
-            remedy="pass --auto-approve, or apply a plan saved by `olmixctl plan --out plan.json`",
+            f"{command} asks before it trains, and there is no terminal to ask on",
+            remedy=f"pass --auto-approve{saved}",
         )
     typer.echo(err=True)
     return typer.confirm("Apply this plan?", default=False, err=True)
 
 
-def apply_made(made: Made, console: Console, *, parallelism: int | None, solve_only: bool) -> int:
+def apply_made(made: Made, console: Console, *, parallelism: int | None) -> int:
     """Execute the plan, show the new lock and what to commit."""
     workspace = made.workspace
     with Line() as line:
-        result = workspace.apply(
-            made.plan, parallelism=parallelism, solve_only=solve_only, on_event=ApplyProgress(line)
-        )
+        result = workspace.apply(made.plan, parallelism=parallelism, on_event=ApplyProgress(line))
     console.answer(f"\n{_outcome(result, console)}", _as_json(result))
     root = workspace.root
     console.text(f"\n{_closing(result)}")

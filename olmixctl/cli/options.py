@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AllowRemove", "Json", "MaxRuns", "Mix", "Mixes", "NoColor", "Out", "Parallelism", "Reuse"]
+__all__ = [
+    "AllowRemove",
+    "Json",
+    "MaxRuns",
+    "Mix",
+    "Mixes",
+    "NoColor",
+    "Out",
+    "Parallelism",
+    "Recompute",
+    "Reuse",
+    "SolveOnly",
+]
 
 Mix = Annotated[
     str | None,
@@ -22,7 +34,14 @@ NoColor = Annotated[bool, typer.Option("--no-color", help="No colour; also by NO
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write to a file.")]
 Reuse = Annotated[
     str | None,
-    typer.Option("--reuse", metavar="S", help="auto, full (keep the ratios of what did not change) or none."),
+    typer.Option("--reuse", metavar="S", help="auto, full (keep the ratios of what did not change), partial or none."),
+]
+Recompute = Annotated[
+    list[str] | None,
+    typer.Option("--recompute", metavar="DOMAIN", help="Estimate an unaffected domain anew, too; may be repeated."),
+]
+SolveOnly = Annotated[
+    bool, typer.Option("--solve-only", help="Train nothing: solve on recorded runs, or carry shares over.")
 ]
 MaxRuns = Annotated[int | None, typer.Option("--max-runs", min=0, metavar="N", help="Refuse to train more runs.")]
 AllowRemove = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from olmixctl.cli.options import AllowRemove, Json, MaxRuns, Mix, NoColor, Out, Reuse
+from olmixctl.cli.options import AllowRemove, Json, MaxRuns, Mix, NoColor, Out, Recompute, Reuse, SolveOnly
 
 __all__ = ["plan"]
 
@@ -19,6 +19,9 @@ def plan(
     mix: Mix = None,
     *,
     out: Out = None,
+    expires: Annotated[
+        str, typer.Option("--expires", metavar="SPAN", help="How long --out may be applied: 12h, 7d, 2w or never.")
+    ] = "7d",
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
     ] = False,
@@ -36,6 +39,8 @@ def plan(
         Path | None, typer.Option("--json-into", metavar="FILE", help="Put the plan into a JSON file.")
     ] = None,
     reuse: Reuse = None,
+    recompute: Recompute = None,
+    solve_only: SolveOnly = False,
     max_runs: MaxRuns = None,
     allow_remove: AllowRemove = None,
     as_json: Json = False,
@@ -48,21 +53,31 @@ def plan(
     from olmixctl.cli.console import open_console
     from olmixctl.cli.files import write_json, write_section
     from olmixctl.cli.outputs import output_path
-    from olmixctl.cli.planning import make_plan
+    from olmixctl.cli.planning import make_plan, write_plan
     from olmixctl.plan.build import PlanOptions
+    from olmixctl.plan.expiry import life_of
     from olmixctl.report.markdown import plan_markdown
 
     console = open_console(as_json=as_json, no_color=no_color)
-    json_files = [output_path("--out", out, mix), output_path("--json-into", json_into, mix)]
+    saved, plain = output_path("--out", out, mix), output_path("--json-into", json_into, mix)
+    life = life_of(expires)
     markdown = output_path("--md-into", md_into, mix)
-    options = PlanOptions(reuse=reuse, max_runs=max_runs, allow_remove=frozenset(allow_remove or ()))
+    options = PlanOptions(
+        reuse=reuse,
+        recompute=tuple(recompute or ()),
+        solve_only=solve_only,
+        max_runs=max_runs,
+        allow_remove=frozenset(allow_remove or ()),
+    )
     # A saved plan is applied on the committed lock, so it is made on that.
     made = make_plan(mix, options, baseline=baseline, environment=os.environ if out is None else None)
     console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
     for note in made.notes:
         console.hint(f"note: {note}")
-    for path in filter(None, json_files):
-        write_json(path, made.document)
+    if saved is not None:
+        write_plan(saved, made.document, life)
+    if plain is not None:
+        write_json(plain, made.document)
     if markdown is not None:
         write_section(markdown, f"plan {made.document['name']}", plan_markdown(made.document))
     if made.plan.blocked:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from olmixctl.cli.files import write_json
 from olmixctl.committed import branch_point
 from olmixctl.errors import IntegrityError, Place, UsageError
 from olmixctl.fingerprint import digest
 from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.codec import check_plan_file, plan_as_json, saved_options
+from olmixctl.plan.expiry import check_expiry, lifetime
 from olmixctl.plan.model import Plan
 from olmixctl.report.look import Look
 from olmixctl.workspace import Workspace
@@ -20,7 +23,7 @@ from olmixctl.workspace import Workspace
 if TYPE_CHECKING:
     from olmixctl.lock.model import Lock
 
-__all__ = ["Made", "is_plan_file", "make_plan", "make_saved_plan", "read_plan_file"]
+__all__ = ["Made", "is_plan_file", "make_plan", "make_saved_plan", "read_plan_file", "write_plan"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,18 +93,38 @@ def make_plan(
     )
 
 
-def make_saved_plan(path: Path) -> Made:
+def make_saved_plan(path: Path, asked: PlanOptions = PlanOptions()) -> Made:
     """Plan again what the file `path` planned, and check that nothing changed since.
 
+    Args:
+        path: of the file.
+        asked: options given beside it; it holds its own, and can only be told to train nothing or fewer runs.
+
     Raises:
-        StaleError: something did; the message says what.
-        UsageError: the file is no plan, or its mix file is not here or above.
+        StaleError: something did, or it expired; the message says what.
+        UsageError: the file is no plan, its mix file is not here or above, or an option contradicts it.
         IntegrityError: the file is not as it was written.
     """
+    if asked.reuse or asked.recompute or asked.allow_remove:
+        raise UsageError(
+            "a saved plan holds its own --reuse, --recompute and --allow-remove",
+            place=Place(str(path)),
+            remedy="leave them out, or plan again with them",
+        )
     saved = read_plan_file(path)
-    made = make_plan(_mix_of(saved, path), saved_options(saved))
-    check_plan_file(saved, made.plan)
-    return made
+    check_expiry(saved, datetime.now(UTC))
+    options = saved_options(saved)
+    made = make_plan(_mix_of(saved, path), options)
+    check_plan_file(saved, made.plan, options)
+    limits = [n for n in (options.max_runs, asked.max_runs) if n is not None]
+    narrower = replace(options, solve_only=options.solve_only or asked.solve_only, max_runs=min(limits, default=None))
+    return made if narrower == options else make_plan(_mix_of(saved, path), narrower)
+
+
+def write_plan(path: Path, document: dict[str, Any], life: timedelta | None) -> None:
+    """Save a plan to be applied; it lives for `life`, or for ever."""
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    write_json(path, _sealed(rest | lifetime(datetime.now(UTC), life)))
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:

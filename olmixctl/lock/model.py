@@ -27,7 +27,7 @@ __all__ = [
 
 LOCK_VERSION = 1
 
-SolutionStatus = Literal["optimal", "kept", "projected"]
+SolutionStatus = Literal["optimal", "kept", "projected", "carried"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +105,8 @@ class LockedSolution:
     """How the weights were found.
 
     Attributes:
-        status: `optimal` (solved), `kept` (kept ratios) or `projected` (kept ratios, moved on the bounds).
+        status: `optimal` (solved), `kept` (kept ratios), `projected` (kept ratios, moved on the bounds) or `carried`
+            (shares carried over without a run: those outside the block are not measured).
         solver: name, or None when nothing was solved.
         objective: at the solver's point.
         objective_at_rounded: at the recorded weights.

@@ -9,11 +9,13 @@ from olmixctl.errors import IncompleteError
 from olmixctl.execute.events import OnEvent, Solving
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.model import Lock
+from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios, solve_mix
-from olmixctl.methods.record import kept_lock, solved_lock
+from olmixctl.methods.record import carried_lock, kept_lock, solved_lock
 from olmixctl.methods.steady import committed_weights
+from olmixctl.mixture import Mixture
 from olmixctl.plan.model import Plan
-from olmixctl.plan.steps import FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
+from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
 
 __all__ = ["decide"]
 
@@ -39,6 +41,8 @@ def decide(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], 
                 lock = _solve(plan, previous, records, step.evidence)
             case KeepRatios():
                 lock = _keep(plan, previous)
+            case CarryShares():
+                lock = _carry(plan, previous, step.mix)
             case TrainRuns() | WriteLock():
                 pass
             case _:
@@ -62,3 +66,9 @@ def _keep(plan: Plan, previous: Lock | None) -> Lock:
     assert previous is not None, "ratios are kept from a lock"
     weights, moved = keep_ratios(plan.observed, plan.coordinates)
     return kept_lock(plan, previous, weights, moved=moved)
+
+
+def _carry(plan: Plan, previous: Lock | None, mix: Mixture) -> Lock:
+    assert previous is not None, "shares are carried over from a lock"
+    weights, moved = carried_weights(plan.observed, plan.coordinates, mix)
+    return carried_lock(plan, previous, weights, moved=moved)

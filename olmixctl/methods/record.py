@@ -22,7 +22,7 @@ from olmixctl.lock.model import (
     LockedSurrogate,
 )
 from olmixctl.methods.olmix import Fitted, Solved, predict
-from olmixctl.mixture import GRID, Coordinates, GridMixture
+from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates, GridMixture
 from olmixctl.plan.model import Observed, Plan
 from olmixctl.solve.certificate import Certificate
 from olmixctl.solve.exact import Solution
@@ -31,7 +31,16 @@ from olmixctl.surrogate.registry import FAMILIES
 from olmixctl.surrogate.validation import cross_validate
 from olmixctl.version import __version__
 
-__all__ = ["first_lineage", "fixed", "kept_lock", "predicted_of", "solution_of", "solved_lock", "surrogate_of"]
+__all__ = [
+    "carried_lock",
+    "first_lineage",
+    "fixed",
+    "kept_lock",
+    "predicted_of",
+    "solution_of",
+    "solved_lock",
+    "surrogate_of",
+]
 
 
 def solved_lock(
@@ -100,6 +109,19 @@ def kept_lock(plan: Plan, previous: Lock, weights: GridMixture, *, moved: bool) 
     coordinates = Coordinates(tuple(weights)) if moved else plan.coordinates
     solution = LockedSolution(status="projected" if moved else "kept")
     return _lock(plan, previous, coordinates, weights, solution, evidence=(), records={})
+
+
+def carried_lock(plan: Plan, previous: Lock, weights: GridMixture, *, moved: bool) -> Lock:
+    """The lock of shares that were carried over: its free domains are those that no run has measured.
+
+    Where a bound moved the ratios of the block, the block goes on with the moved ones.
+    """
+    coordinates = plan.coordinates
+    if moved and coordinates.blocks:
+        (block,) = coordinates.blocks
+        shares = {leaf: weights[leaf] * (SHARE_UNITS // GRID) for leaf in block.shares}
+        coordinates = Coordinates(coordinates.free, (Block(block.name, shares),) if any(shares.values()) else ())
+    return _lock(plan, previous, coordinates, weights, LockedSolution(status="carried"), evidence=(), records={})
 
 
 def _lock(

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from olmixctl.errors import UsageError
-from olmixctl.ledger.model import RunInputs, RunRecord, parts_of
+from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
-from olmixctl.mixture import Coordinates, GridMixture
-from olmixctl.plan.changes import detect_changes
+from olmixctl.plan.appraisal import Appraise, unknown_laws
+from olmixctl.plan.changes import ChangeSet, detect_changes
 from olmixctl.plan.checks import budget_checks, context_checks, protection_checks, reliability_check
 from olmixctl.plan.cost import calibrate
-from olmixctl.plan.model import Change, Check, Observed, Plan, PlanBase, PlannedRun
-from olmixctl.plan.reuse import Route, choose_route
+from olmixctl.plan.evidence import Recorded, evidence_weights, run_inputs, setting_of
+from olmixctl.plan.model import Change, Check, Observed, Plan, PlanBase
+from olmixctl.plan.reuse import choose_route, unmeasured
+from olmixctl.plan.strategies import Decision, Design, Situation, Wish, decide, swarm_runs
+from olmixctl.spec.select import select, suggest
 
 __all__ = ["Design", "PlanOptions", "build_plan", "evidence_weights", "full_swarm_size", "run_inputs"]
 
-Design = Callable[[Observed, Coordinates], tuple[GridMixture, ...]]
-"""Which mixtures to train over given coordinates: a method's swarm."""
+_STRATEGIES = ("auto", "full", "partial", "none")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,11 +30,15 @@ class PlanOptions:
 
     Attributes:
         reuse: strategy instead of the spec's.
+        recompute: domains that are estimated anew besides the affected ones, as typed: ids, groups, globs, tags.
+        solve_only: train nothing.
         max_runs: a further limit on missing runs.
         allow_remove: protected domains that may go.
     """
 
     reuse: str | None = None
+    recompute: tuple[str, ...] = ()
+    solve_only: bool = False
     max_runs: int | None = None
     allow_remove: frozenset[str] = frozenset()
 
@@ -44,38 +49,61 @@ def build_plan(
     records: Mapping[str, RunRecord],
     design: Design,
     options: PlanOptions = PlanOptions(),
+    *,
+    appraise: Appraise = unknown_laws,
 ) -> Plan:
     """The plan from the committed lock to the present.
 
     Args:
         observed: the present.
         lock: the committed lock, or None.
-        records: the ledger.
+        records: the ledger; only its keys are looked at where there is nothing to do.
         design: the method's swarm.
         options: what the command line adds.
+        appraise: the method's laws, for the gaps of the strategies.
 
     Raises:
-        UsageError: a reuse strategy this version does not have, or a word for a domain that nobody knows.
+        UsageError: a reuse strategy or a domain that nobody knows.
+        IncompleteError: nothing may be trained, and there is nothing to solve or to carry.
     """
-    changes = None if lock is None else detect_changes(observed, lock)
+    found = None if lock is None else detect_changes(observed, lock)
     _check_words(observed, lock, options)
+    changes = found
+    if lock is not None and found is not None:
+        more = unmeasured(observed, lock, found, asked=options.reuse is not None)
+        changes = replace(found, affected=tuple(sorted({*found.affected, *more})))
+    wish = _wish(observed, changes, options)
     lost = 0 if lock is None else sum(key not in records for key in lock.evidence)
-    route = choose_route(observed, lock, changes, options.reuse or observed.spec.reuse, lost_runs=lost)
-    runs = _planned_runs(observed, route, records, design) if route.kind == "train" else ()
-    extra = _extra_evidence(observed, lock, route, records, runs)
-    missing = len({run.key for run in runs if not run.recorded})
-    spec = observed.spec
-    rates = calibrate(observed, records.values(), () if lock is None else lock.evidence)
-    cost = rates.of(missing)
-    whole = full_swarm_size(observed) if lock else len({run.key for run in runs})
-    counterfactual = rates.of(whole)
-    weights = {observed.evals[e.name]: e.weight for e in spec.evals}
+    asked = choose_route(observed, lock, changes, wish.reuse, recompute=wish.recompute, lost_runs=lost)
+    # With nothing to do nothing is fitted or priced: a ledger that reads a run when it is asked for reads none.
+    known: Mapping[str, RunRecord] = {} if asked.kind == "none" else records
+    situation = Situation(
+        observed=observed,
+        lock=lock,
+        changes=changes,
+        recorded=Recorded.of(observed, known),
+        lost_runs=lost,
+        design=design,
+        rates=calibrate(observed, known.values(), () if lock is None else lock.evidence),
+        appraise=appraise,
+    )
+    return _plan(situation, decide(situation, wish), found, options)
+
+
+def _plan(situation: Situation, decision: Decision, changes: ChangeSet | None, options: PlanOptions) -> Plan:
+    observed, lock, records = situation.observed, situation.lock, situation.recorded.records
+    keys = {run.key for run in decision.runs}
+    missing = len({run.key for run in decision.runs if not run.recorded})
+    whole = full_swarm_size(observed) if lock else len(keys) or full_swarm_size(observed)
+    cost = situation.rates.of(missing)
+    weights = {observed.evals[e.name]: e.weight for e in observed.spec.evals}
     checks: list[Check] = [
         *protection_checks(lock, changes, options.allow_remove),
         *budget_checks(observed, cost, options.max_runs),
-        *context_checks(observed, lock, route, changes),
-        *reliability_check(records.values(), _setting(observed), weights),
+        *context_checks(observed, lock, decision.route, changes),
+        *reliability_check(records.values(), setting_of(observed), weights),
     ]
+    route = decision.route
     return Plan(
         observed=observed,
         base=PlanBase() if lock is None else PlanBase(digest=digest_of(lock), lineage=lock.lineage, serial=lock.serial),
@@ -84,113 +112,85 @@ def build_plan(
         reason=route.reason,
         coordinates=route.coordinates,
         kept_from=route.kept_from,
-        runs=runs,
-        extra_evidence=extra,
-        counterfactual=counterfactual,
+        runs=decision.runs,
+        extra_evidence=decision.extra,
+        counterfactual=situation.rates.of(whole),
         cost=cost,
         checks=tuple(checks),
         renames={} if changes is None else {new: old for new, old in changes.kept.items() if new != old},
+        carried=decision.carried,
+        strategies=decision.strategies,
+        laws=decision.laws,
     )
 
 
+def full_swarm_size(observed: Observed) -> int:
+    """Runs of a full recomputation: a swarm over every domain."""
+    return swarm_runs(observed, len(observed.states))
+
+
+def _wish(observed: Observed, changes: ChangeSet | None, options: PlanOptions) -> Wish:
+    """What is asked for, with domains by id.
+
+    Raises:
+        UsageError: partial reuse without domains, or domains with another strategy.
+    """
+    spec = observed.spec
+    reuse = options.reuse or ("partial" if options.recompute else spec.reuse)
+    if options.recompute and reuse != "partial":
+        raise UsageError(
+            f"--recompute goes with partial reuse, not with --reuse {reuse}",
+            remedy="leave --reuse out, or write partial",
+        )
+    named = _named(observed, changes, options.recompute)
+    if not options.recompute and reuse == "partial" and changes is not None and (changes.affected or changes.removed):
+        # Of the mix file: they go along with a change, they are none by themselves.
+        named = tuple(d for d in spec.recompute if d not in changes.affected)
+    if options.reuse == "partial" and not (options.recompute or spec.recompute):
+        raise UsageError(
+            "partial reuse needs the domains to estimate anew",
+            remedy="name them: --recompute DOMAIN, or `recompute: [ids or globs]` in the mix file",
+        )
+    limits = [n for n in (spec.budget.max_runs, options.max_runs) if n is not None]
+    return Wish(reuse=reuse, recompute=named, solve_only=options.solve_only, max_runs=min(limits) if limits else None)
+
+
+def _named(observed: Observed, changes: ChangeSet | None, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """The unaffected domains that the command line names.
+
+    Raises:
+        UsageError: a pattern names no domain, or only such that are estimated anew already.
+    """
+    tags = {domain.id: domain.tags for domain in observed.spec.domains}
+    affected = set(tags) if changes is None else set(changes.affected)
+    found: set[str] = set()
+    for pattern in patterns:
+        ids = set(select(pattern, tags))
+        if not ids:
+            raise UsageError(f"--recompute {pattern}: it names no domain", remedy=suggest(pattern, tags))
+        if ids <= affected:
+            why = "there is no lock yet" if changes is None else "it is among the changes"
+            raise UsageError(
+                f"--recompute {pattern}: estimated anew already, {why}",
+                remedy="leave it out, or name an unaffected domain",
+            )
+        found |= ids - affected
+    return tuple(sorted(found))
+
+
 def _check_words(observed: Observed, lock: Lock | None, options: PlanOptions) -> None:
+    if options.reuse is not None and options.reuse not in _STRATEGIES:
+        raise UsageError(
+            f"{options.reuse!r} is no reuse strategy", remedy=f"use {', '.join(_STRATEGIES[:-1])} or {_STRATEGIES[-1]}"
+        )
     known = {*observed.states, *(lock.domains if lock else ())}
     unknown = sorted(options.allow_remove - known)
     if unknown:
         raise UsageError(f"--allow-remove {unknown[0]}: there is no such domain in the lock or the mix file")
 
 
-def full_swarm_size(observed: Observed) -> int:
-    """Runs of a full recomputation: K = runs_per_coordinate · (m + 1), rounded up, times the repeats."""
-    swarm = observed.spec.swarm
-    return -int(-swarm.runs_per_coordinate * (len(observed.states) + 1) // 1) * observed.spec.proxy.repeats
-
-
-def run_inputs(observed: Observed, coordinates: Coordinates, point: GridMixture, seed: int) -> RunInputs:
-    """What a run at `point` trains: the inputs of its key."""
-    proxy = observed.spec.proxy
-    return RunInputs(
-        parts=parts_of(coordinates, point, observed.contents),
-        model=proxy.model,
-        tokens=proxy.tokens,
-        sequence_length=proxy.sequence_length,
-        batch_size=proxy.batch_size,
-        tokenizer=observed.tokenizer,
-        evals=tuple(sorted(observed.evals.values())),
-        seed=seed,
-        trainer=observed.trainer,
-    )
-
-
-def evidence_weights(observed: Observed, coordinates: Coordinates, record: RunRecord) -> dict[str, float] | None:
-    """Where a recorded run stands in `coordinates` (coordinate → weight); None when it is no evidence for them.
-
-    It is evidence when it measured every metric, on documents that are still what they were, at a mixture that keeps
-    the blocks' ratios.
-    """
-    if record.status != "done" or not set(observed.evals.values()) <= set(record.metrics_by_eval()):
-        return None
-    ids = {state.content: domain_id for domain_id, state in observed.states.items()}
-    weights = record.inputs.content_weights()
-    if not set(weights) <= set(ids):
-        return None
-    point = coordinates.collapse({ids[content]: weight for content, weight in weights.items()})
-    return None if point is None else dict(point)
-
-
 def _first_changes(observed: Observed) -> tuple[Change, ...]:
-
     return tuple(
         Change(category="added", subject=d, action="re-estimate", reason="there is no lock yet", after=s.tokens)
         for d, s in sorted(observed.states.items())
     )
-
-
-def _planned_runs(
-    observed: Observed, route: Route, records: Mapping[str, RunRecord], design: Design
-) -> tuple[PlannedRun, ...]:
-    proxy = observed.spec.proxy
-    runs = []
-    for point in design(observed, route.coordinates):
-        weights = route.coordinates.expand(point.as_mixture())
-        for repeat in range(proxy.repeats):
-            inputs = run_inputs(observed, route.coordinates, point, proxy.seed + repeat)
-            runs.append(PlannedRun(inputs=inputs, point=point, weights=weights, recorded=inputs.key in records))
-    return tuple(runs)
-
-
-def _setting(observed: Observed) -> str:
-    """The `RunInputs.setting` of the runs this spec asks for."""
-    first = min(observed.states)
-    coordinates = Coordinates((first,))
-    return run_inputs(observed, coordinates, GridMixture({first: 1_000_000}), 0).setting
-
-
-def _extra_evidence(
-    observed: Observed,
-    lock: Lock | None,
-    route: Route,
-    records: Mapping[str, RunRecord],
-    runs: tuple[PlannedRun, ...],
-) -> tuple[str, ...]:
-    """Recorded runs, beyond the designed ones, that the fit may use."""
-    if route.kind == "resolve":
-        assert lock is not None
-        return lock.evidence
-    if route.kind != "train":
-        return ()
-    designed = {run.key for run in runs}
-    comparable = _setting(observed)
-    return tuple(
-        key
-        for key, record in sorted(records.items())
-        if key not in designed
-        and _comparable(record, observed, comparable)
-        and evidence_weights(observed, route.coordinates, record) is not None
-    )
-
-
-def _comparable(record: RunRecord, observed: Observed, setting: str) -> bool:
-    """Same proxy, trainer and tokeniser; more metrics than asked for are welcome."""
-    asked = tuple(sorted(observed.evals.values()))
-    return dataclasses.replace(record.inputs, evals=asked).setting == setting

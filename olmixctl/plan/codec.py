@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any, assert_never
 
 from olmixctl.errors import StaleError
 from olmixctl.mixture import GRID
 from olmixctl.plan.build import PlanOptions
-from olmixctl.plan.model import Cost, Observed, Plan
-from olmixctl.plan.steps import FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
+from olmixctl.plan.model import Cost, Laws, Observed, Plan, Strategy
+from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 
 __all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json", "saved_options"]
 
@@ -24,6 +25,8 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
         "name": observed.spec.name,
         "options": {
             "reuse": options.reuse,
+            "recompute": list(options.recompute),
+            "solve_only": options.solve_only,
             "max_runs": options.max_runs,
             "allow_remove": sorted(options.allow_remove),
         },
@@ -52,7 +55,9 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
             "free": list(plan.coordinates.free),
             "blocks": {b.name: dict(b.shares) for b in plan.coordinates.blocks},
             "kept_from": plan.kept_from,
+            "caps": {name: round(cap, 12) for name, cap in plan.block_caps},
         },
+        "carried": None if plan.carried is None else {d: round(v, 12) for d, v in plan.carried.items()},
         "runs": [
             {
                 "key": run.key,
@@ -64,6 +69,8 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
         ],
         "extra_evidence": list(plan.extra_evidence),
         "steps": [_step(step) for step in steps_of(plan)],
+        "strategies": [_strategy(strategy) for strategy in plan.strategies],
+        "laws": _laws(plan.laws),
         "cost": _cost(plan.cost),
         "counterfactual": _cost(plan.counterfactual),
         "checks": [{"level": c.level, "name": c.name, "message": c.message, "remedy": c.remedy} for c in plan.checks],
@@ -74,7 +81,11 @@ def saved_options(saved: Mapping[str, Any]) -> PlanOptions:
     """The options a saved plan was made under: planning again with them is what it is compared with."""
     options = saved["options"]
     return PlanOptions(
-        reuse=options["reuse"], max_runs=options["max_runs"], allow_remove=frozenset(options["allow_remove"])
+        reuse=options["reuse"],
+        recompute=tuple(options["recompute"]),
+        solve_only=options["solve_only"],
+        max_runs=options["max_runs"],
+        allow_remove=frozenset(options["allow_remove"]),
     )
 
 
@@ -86,10 +97,41 @@ def _step(step: Step) -> dict[str, Any]:
             return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence)}
         case KeepRatios(coordinates):
             return {"do": "keep-ratios", "domains": len(coordinates.leaves)}
+        case CarryShares(coordinates, _):
+            return {"do": "carry", "domains": len(coordinates.leaves)}
         case WriteLock(serial):
             return {"do": "write-lock", "serial": serial}
         case _:
             assert_never(step)
+
+
+def _strategy(strategy: Strategy) -> dict[str, Any]:
+    gap = strategy.gap
+    return {
+        "name": strategy.name,
+        "chosen": strategy.chosen,
+        "recompute": list(strategy.recompute),
+        "needed": strategy.needed,
+        "recorded": strategy.recorded,
+        "evidence": strategy.evidence,
+        "cost": _cost(strategy.cost),
+        # Rounded where another machine's last bits end: the plan is the same text everywhere.
+        "gap": None
+        if gap is None
+        else {"loss": round(gap.loss, 6), "kappa": round(gap.kappa, 4), "freed": round(gap.freed, 4)},
+    }
+
+
+def _laws(laws: Laws) -> dict[str, Any]:
+    return {
+        "runs": laws.runs,
+        "reason": laws.reason,
+        "error": None if laws.error is None or not isfinite(laws.error) else round(laws.error, 6),
+        "affected": round(laws.affected, 6),
+        "guesses": dict(laws.guesses),
+        "scores": {domain: round(score, 4) for domain, score in laws.scores.items()},
+        "choice": laws.choice,
+    }
 
 
 def _domains(observed: Observed) -> dict[str, Any]:
@@ -124,8 +166,8 @@ def _spread(values: tuple[float, float, float] | None) -> dict[str, float | None
     return {"p10": p10, "p50": p50, "p90": p90}
 
 
-def check_plan_file(saved: Mapping[str, Any], plan: Plan) -> None:
-    """Compare a saved plan with the plan of the present.
+def check_plan_file(saved: Mapping[str, Any], plan: Plan, options: PlanOptions = PlanOptions()) -> None:
+    """Compare a saved plan with the plan of the present, made under `options`.
 
     Raises:
         StaleError: the present differs; the message names every difference at once.
@@ -134,7 +176,7 @@ def check_plan_file(saved: Mapping[str, Any], plan: Plan) -> None:
         raise StaleError(
             f"plan_version {saved.get('plan_version')!r} is not {PLAN_VERSION}", remedy="plan again with this olmixctl"
         )
-    differences = list(_differences(saved, plan_as_json(plan)))
+    differences = list(_differences(saved, plan_as_json(plan, options)))
     if differences:
         raise StaleError(
             "the plan is stale; since it was made:\n" + "\n".join(f"  - {line}" for line in differences),

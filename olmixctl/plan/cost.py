@@ -1,8 +1,8 @@
 """What runs cost, from arithmetic and from what recorded runs of the same model took. Pure.
 
 FLOPs are 6·N·D for training (Kaplan et al. 2020, arXiv 2001.08361, §2.1) and 2·N for each token that is scored.
-Device-seconds come from recorded runs of the same model on one device: p10, p50 and p90 of what they would have taken at
-this number of tokens; the time they spent in evaluation does not grow with it. Without such runs there is no estimate.
+Device-seconds come from recorded runs of the same model on one device: p10, p50 and p90 of what they would have taken
+at this number of tokens; the time they spent in evaluation does not grow with it. Without such runs there is none.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from olmixctl.corpus.model import DomainState
+from olmixctl.inventory import Inventory
 from olmixctl.ledger.model import RunInputs
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
 from olmixctl.spec.model import MixSpec
@@ -17,6 +18,7 @@ __all__ = [
     "Category",
     "Change",
     "Check",
+    "Compared",
     "Cost",
     "Gap",
     "Laws",
@@ -54,6 +56,21 @@ def is_rehearsal(trainer: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """Inventories of the domains that changed, came or went; those that are not known are missing.
+
+    Attributes:
+        then: id in the lock → what its data was.
+        now: id now → what its data is.
+        damaged: id in the lock → what is wrong with the inventory that the ledger has of it.
+    """
+
+    then: Mapping[str, Inventory] = field(default_factory=dict)
+    now: Mapping[str, Inventory] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Observed:
     """The present: the spec and what the machine found for it.
 
@@ -68,6 +85,7 @@ class Observed:
         trainer: semantic version of the trainer that would run.
         vocabulary: size of the tokeniser's vocabulary, for costs.
         eval_tokens: tokens that a run scores, about, for costs.
+        compared: inventories of what differs from the lock.
     """
 
     spec: MixSpec
@@ -80,6 +98,7 @@ class Observed:
     trainer: str
     vocabulary: int
     eval_tokens: int = 0
+    compared: Compared = field(default_factory=Compared)
 
     @property
     def contents(self) -> dict[str, str]:
@@ -113,6 +132,8 @@ class Change:
         reason: why, in words that do not change between releases.
         before: the old value, where a value changed.
         after: the new value.
+        detail: what is known beyond: `files`, `tokens` and `documents` kept, added and dropped, or the fractions that
+            came `from` or went `into` domains; `estimated` where samples say so.
     """
 
     category: Category
@@ -121,6 +142,7 @@ class Change:
     reason: str
     before: Any = None
     after: Any = None
+    detail: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,6 +305,7 @@ class Plan:
         carried: the mix of a `carry`, before bounds; None otherwise.
         strategies: the ways there are, cheapest first; empty where nothing has to be chosen.
         laws: what their predicted gaps rest on.
+        proposals: lines of YAML for `changes:`, which declare what was recognised.
     """
 
     observed: Observed
@@ -301,6 +324,7 @@ class Plan:
     carried: Mixture | None = None
     strategies: tuple[Strategy, ...] = ()
     laws: Laws = field(default_factory=Laws)
+    proposals: tuple[str, ...] = ()
 
     @property
     def block_caps(self) -> tuple[tuple[str, float], ...]:

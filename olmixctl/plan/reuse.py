@@ -1,7 +1,8 @@
 """What is kept and what is estimated anew: from a set of changes to the coordinates of the next search.
 
-Full reuse (arXiv 2602.12237, §4): the unaffected domains become one virtual domain whose inner ratios are frozen; the
-search runs over it and the affected domains. A removal alone needs no runs.
+Reuse (arXiv 2602.12237, §4): unaffected domains become one virtual domain whose inner ratios are frozen; the search
+runs over it and the other domains. Full reuse freezes all that is unaffected, partial reuse leaves some of them free.
+A removal alone needs no runs.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from olmixctl.errors import UsageError
 from olmixctl.lock.model import Lock
 from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates
 from olmixctl.plan.changes import ChangeSet
 from olmixctl.plan.model import Observed, RouteKind
 
-__all__ = ["BLOCK_NAME", "Route", "choose_route", "kept_shares"]
+__all__ = ["BLOCK_NAME", "Route", "choose_route", "is_incomparable", "kept_shares", "unmeasured", "zero_route"]
 
 BLOCK_NAME = "reused"
 
@@ -32,45 +32,89 @@ class Route:
         coordinates: the directions of the search.
         reason: why, in one sentence.
         kept_from: serial whose ratios the block keeps, or None.
+        evidence: keys of the recorded runs a `resolve` rests on.
     """
 
     kind: RouteKind
     coordinates: Coordinates
     reason: str
     kept_from: int | None = None
+    evidence: tuple[str, ...] = ()
 
 
 def choose_route(
-    observed: Observed, lock: Lock | None, changes: ChangeSet | None, reuse: str, *, lost_runs: int = 0
+    observed: Observed,
+    lock: Lock | None,
+    changes: ChangeSet | None,
+    reuse: str,
+    *,
+    recompute: tuple[str, ...] = (),
+    lost_runs: int = 0,
 ) -> Route:
-    """The cheapest route that answers every change.
+    """The cheapest route that answers every change under a strategy.
 
     Args:
         observed: the present.
         lock: the committed lock, or None.
-        changes: between the two; None without a lock.
+        changes: between the two; None without a lock. `affected` holds every domain that no lock has measured.
         reuse: the strategy.
+        recompute: unaffected domains that are estimated anew, too.
         lost_runs: runs behind the lock that are not in the ledger.
-
-    Raises:
-        UsageError: `reuse` is not a strategy this version has.
     """
-    if reuse not in ("auto", "full", "none"):
-        raise UsageError(
-            f"reuse strategy {reuse!r} is not in this version", remedy="use auto, full or none (auto is full)"
-        )
     everything = Coordinates(tuple(observed.states))
     if lock is None or changes is None:
         return Route(kind="train", coordinates=everything, reason="there is no lock yet")
     if reuse == "none":
         return _recompute(observed, lock, changes, everything, lost_runs)
-    if changes.affected:
-        return _collapse(lock, changes, everything)
-    if changes.removed and not _incomparable(changes):
+    if changes.affected or recompute:
+        return _collapse(lock, changes, everything, recompute)
+    if changes.removed and not is_incomparable(changes):
         return _keep_all(lock, changes, "only removals: the other ratios stand and are renormalised")
     if changes.removed:
         return Route(kind="train", coordinates=everything, reason=_INCOMPARABLE)
     return _same_domains(observed, lock, changes, reuse, lost_runs)
+
+
+def unmeasured(observed: Observed, lock: Lock, changes: ChangeSet, *, asked: bool) -> tuple[str, ...]:
+    """Kept domains that no run has measured: the free ones of a lock whose shares were carried over.
+
+    They are estimated with the next lock that is written, or when somebody asks; a carried lock by itself stands.
+    """
+    if lock.solution.status != "carried":
+        return ()
+    quiet = not (changes.affected or changes.removed) and _settled(observed, lock, changes)
+    free = set(lock.coordinates.free)
+    return () if quiet and not asked else tuple(new for new, old in changes.kept.items() if old in free)
+
+
+def zero_route(lock: Lock, changes: ChangeSet, route: Route, evidence: tuple[str, ...]) -> Route:
+    """The route that trains nothing: `route` solved on recorded runs where they suffice, else shares carried over.
+
+    Args:
+        lock: the committed lock.
+        changes: between the lock and the present.
+        route: what would be done with training.
+        evidence: recorded runs that suffice for its coordinates; empty when they do not.
+    """
+    if route.kind != "train":
+        return route
+    if evidence:
+        return Route(
+            kind="resolve",
+            coordinates=route.coordinates,
+            reason="nothing is trained: solved on the recorded runs",
+            kept_from=route.kept_from,
+            evidence=evidence,
+        )
+    shares = kept_shares(lock, {n: o for n, o in changes.kept.items() if n not in changes.affected})
+    blocks = (Block(BLOCK_NAME, shares),) if any(shares.values()) else ()
+    free = tuple({*changes.affected, *([] if blocks else shares)})
+    return Route(
+        kind="carry",
+        coordinates=Coordinates(free, blocks),
+        reason="nothing is trained: shares are carried over, none is measured",
+        kept_from=lock.serial if blocks else None,
+    )
 
 
 def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates, lost_runs: int) -> Route:
@@ -80,15 +124,17 @@ def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: C
     return Route(kind="train", coordinates=everything, reason="reuse is none: every share is estimated anew")
 
 
-def _collapse(lock: Lock, changes: ChangeSet, everything: Coordinates) -> Route:
-    shares = kept_shares(lock, changes.kept)
+def _collapse(lock: Lock, changes: ChangeSet, everything: Coordinates, recompute: tuple[str, ...]) -> Route:
+    free = tuple(sorted({*changes.affected, *recompute}))
+    shares = kept_shares(lock, {new: old for new, old in changes.kept.items() if new not in free})
     if len(shares) < 2 or not any(shares.values()):
         return Route(kind="train", coordinates=everything, reason="no two unaffected domains: nothing to keep")
     count = f"{len(shares)} unaffected domains keep their ratios as one virtual domain"
+    anew = f", {len(set(recompute) - set(changes.affected))} of them unaffected" if recompute else ""
     return Route(
         kind="train",
-        coordinates=Coordinates(changes.affected, (Block(BLOCK_NAME, shares),)),
-        reason=f"{count}; {len(changes.affected)} estimated",
+        coordinates=Coordinates(free, (Block(BLOCK_NAME, shares),)),
+        reason=f"{count}; {len(free)} estimated{anew}",
         kept_from=lock.serial,
     )
 
@@ -107,7 +153,7 @@ def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str
     everything = Coordinates(tuple(observed.states))
     renamed = _renamed(lock.coordinates, changes.kept)
     from_serial = next((block.from_serial for block in lock.blocks.values()), None)
-    if _incomparable(changes):
+    if is_incomparable(changes):
         coordinates = renamed if reuse == "full" and lock.evidence else everything
         return Route(
             kind="train",
@@ -127,12 +173,16 @@ def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str
     if "swarm" in changes.sections:
         return Route(kind="train", coordinates=renamed, reason="the swarm has other mixtures", kept_from=from_serial)
     return Route(
-        kind="resolve", coordinates=renamed, reason="recorded evidence answers every change", kept_from=from_serial
+        kind="resolve",
+        coordinates=renamed,
+        reason="recorded evidence answers every change",
+        kept_from=from_serial,
+        evidence=lock.evidence,
     )
 
 
-def _incomparable(changes: ChangeSet) -> bool:
-    """No recorded run measured what is asked for now."""
+def is_incomparable(changes: ChangeSet) -> bool:
+    """Whether no recorded run measured what is asked for now."""
     return bool(changes.evals_added or {"proxy", "tokenizer", "trainer"} & set(changes.sections))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from olmixctl.mixture import Coordinates
+from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.plan.model import Plan, PlannedRun
 
-__all__ = ["FitAndSolve", "KeepRatios", "Step", "TrainRuns", "WriteLock", "steps_of"]
+__all__ = ["CarryShares", "FitAndSolve", "KeepRatios", "Step", "TrainRuns", "WriteLock", "steps_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,21 @@ class KeepRatios:
 
 
 @dataclass(frozen=True, slots=True)
+class CarryShares:
+    """Put carried-over shares under the bounds; nothing is measured."""
+
+    coordinates: Coordinates
+    mix: Mixture
+
+
+@dataclass(frozen=True, slots=True)
 class WriteLock:
     """Write the lock, last and atomically."""
 
     serial: int
 
 
-Step = TrainRuns | FitAndSolve | KeepRatios | WriteLock
+Step = TrainRuns | FitAndSolve | KeepRatios | CarryShares | WriteLock
 
 
 def steps_of(plan: Plan) -> tuple[Step, ...]:
@@ -52,6 +60,9 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
             return (KeepRatios(plan.coordinates), write)
         case "resolve":
             return (FitAndSolve(plan.coordinates, plan.extra_evidence), write)
+        case "carry":
+            assert plan.carried is not None, "a carry has the mix it carries"
+            return (CarryShares(plan.coordinates, plan.carried), write)
         case "train":
             evidence = (*dict.fromkeys(run.key for run in plan.runs), *plan.extra_evidence)
             training = (TrainRuns(plan.missing),) if plan.missing else ()

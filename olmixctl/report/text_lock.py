@@ -165,6 +165,14 @@ def _solution(lock: Lock) -> str:
             return "the kept ratios, renormalised: no solve was needed"
         case "projected":
             return "the kept ratios, moved to the nearest mix that meets every bound"
+        case "carried":
+            return f"carried over without a run: {_unmeasured(lock)} not measured"
+
+
+def _unmeasured(lock: Lock) -> str:
+    free = lock.coordinates.free
+    more = f" and {len(free) - 3} more are" if len(free) > 3 else " is" if len(free) == 1 else " are"
+    return f"{', '.join(free[:3])}{more}" if free else "its metrics are"
 
 
 def _evidence(lock: Lock) -> str:

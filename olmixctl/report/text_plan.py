@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
+from olmixctl.report.text_strategies import cap_in_words, strategies_section
 
 __all__ = ["ACTIONS", "SYMBOLS", "is_size", "kept_mass", "plan_text", "price", "step_in_words", "values_in_words"]
 
@@ -52,6 +54,7 @@ def plan_text(
             _changes(plan, look, full),
             _kept(plan, look, mass, full),
             _cost(plan, look),
+            strategies_section(plan, look),
             _checks(plan, look),
             _steps(plan, look),
             _runs(plan, look) if full else [],
@@ -103,6 +106,8 @@ def step_in_words(step: Document, plan: Document) -> str:
             return f"train {plural(step['runs'], 'proxy run')} ({model}, {tokens} tokens each)"
         case "solve":
             return f"fit {plural(step['runs'], 'run')} and solve for {plural(step['coordinates'], 'coordinate')}"
+        case "carry":
+            return f"carry the shares of {plural(step['domains'], 'domain')} over, unmeasured"
         case "keep-ratios":
             return f"keep the ratios of {plural(step['domains'], 'domain')} and renormalise"
         case _:
@@ -169,6 +174,9 @@ def _kept(plan: Document, look: Look, mass: float | None, full: bool) -> list[st
     since = plan["coordinates"]["kept_from"]
     text = f"{plural(len(members), 'domain')} keep their ratios from serial {since}{share}"
     lines = [heading("Kept", look), *wrapped(text, look)]
+    if len(plan["coordinates"]["free"]):
+        for cap in plan["coordinates"]["caps"].values():
+            lines += wrapped(cap_in_words(cap), look)
     if full:
         rows = [
             [name, percent(units / sum(block.values()))] for block in blocks.values() for name, units in block.items()
@@ -230,8 +238,8 @@ def _spread(cost: Document) -> str:
         f"{plural(n, 'run')} on {name or 'an unknown device'}" for name, n in cost["other_devices"].items()
     )
     if spread["p50"] is None:
-        told = f"; {elsewhere} do not tell" if elsewhere else ""
-        return f"device time is uncalibrated: no run of this model is recorded yet{' on this device' if told else ''}{told}"
+        here = f" on this device; {elsewhere} do not tell" if elsewhere else ""
+        return f"device time is uncalibrated: no run of this model is recorded yet{here}"
     between = f"{seconds(spread['p10'])} – {seconds(spread['p90'])}"
     if paid["p50"] is not None:
         between += f", price {money(paid['p10'], cost['currency'])} – {money(paid['p90'], cost['currency'])}"
@@ -304,5 +312,7 @@ def _flags(plan: Document, target: str) -> list[str]:
         return []
     options = plan["options"]
     words = [] if options["reuse"] is None else [f"--reuse {options['reuse']}"]
+    words += [f"--recompute {shlex.quote(pattern)}" for pattern in options["recompute"]]
+    words += ["--solve-only"] if options["solve_only"] else []
     words += [] if options["max_runs"] is None else [f"--max-runs {options['max_runs']}"]
     return words + [f"--allow-remove {name}" for name in options["allow_remove"]]

@@ -85,7 +85,13 @@ def test_the_json_of_a_plan_fits_its_schema(olmixctl, root):
     add_news(root)
     later = olmixctl.json("plan", "--reuse", "full", "--max-runs", "50")
     schema("plan").validate(later)
-    assert later["options"] == {"reuse": "full", "max_runs": 50, "allow_remove": []}
+    assert later["options"] == {
+        "reuse": "full",
+        "recompute": [],
+        "solve_only": False,
+        "max_runs": 50,
+        "allow_remove": [],
+    }
     assert later["coordinates"]["kept_from"] == 1
 
 

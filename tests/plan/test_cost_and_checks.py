@@ -7,14 +7,28 @@ import pytest
 from olmixctl.ledger.model import MixturePart, RunInputs, RunRecord
 from olmixctl.mixture import Mixture
 from olmixctl.plan.checks import reliability_check
-from olmixctl.plan.cost import estimate_cost
-from olmixctl.spec.model import BudgetSpec, ProxySpec
+from olmixctl.plan.cost import actual_seconds, calibrate
+from olmixctl.plan.model import Observed
+from olmixctl.spec.model import BudgetSpec, DomainSpec, EvalSpec, ExecutorSpec, MixSpec, ProxySpec, TargetSpec
 from olmixctl.spec.presets import PRESETS
 
 PROXY = ProxySpec(model="250k", tokens=1_000_000)
 
 
-def record(*, weight=1_000_000, seed=0, value=3.0, model="250k", seconds=10.0, tokens=1_000_000, status="done"):
+def observed(*, budget=BudgetSpec(), device="auto", eval_tokens=0):
+    spec = MixSpec(
+        name="m", target=TargetSpec(tokens=10**9), domains=(DomainSpec(id="a", paths=("a",)),),
+        evals=(EvalSpec(name="m", paths=("e",)),), proxy=PROXY, budget=budget, executor=ExecutorSpec(device=device),
+    )  # fmt: skip
+    return Observed(
+        spec=spec, inputs={}, semantic="", full="", states={}, evals={}, tokenizer="bytes", trainer="t1",
+        vocabulary=257, eval_tokens=eval_tokens,
+    )  # fmt: skip
+
+
+def record(
+    *, weight=1_000_000, seed=0, value=3.0, model="250k", seconds=10.0, tokens=1_000_000, status="done", **provenance
+):
     parts = [MixturePart(weight, (("olc1:a", 1),))]
     if weight < 1_000_000:
         parts.append(MixturePart(1_000_000 - weight, (("olc1:b", 1),)))
@@ -27,14 +41,14 @@ def record(*, weight=1_000_000, seed=0, value=3.0, model="250k", seconds=10.0, t
         evals={"m": "ev1:m"},
         status=status,
         metrics={"m": value} if status == "done" else {},
-        provenance={"device_seconds": seconds},
+        provenance={"device_seconds": seconds, **provenance},
     )  # fmt: skip
 
 
-def test_flops_are_six_n_d_over_blocks_and_head():
-    cost = estimate_cost(3, PROXY, 257, BudgetSpec(), [])
-    preset = PRESETS["250k"]
-    assert cost.flops == 3 * 6 * (preset.non_embedding_parameters + 257 * preset.width) * 1_000_000
+def test_flops_are_six_n_d_and_two_n_for_each_token_scored():
+    cost = calibrate(observed(eval_tokens=5_000), []).of(3)
+    parameters = PRESETS["250k"].non_embedding_parameters + 257 * PRESETS["250k"].width
+    assert cost.flops == 3 * (6 * parameters * 1_000_000 + 2 * parameters * 5_000)
     assert cost.device_seconds is None
     assert cost.calibration == 0
     assert cost.money is None
@@ -42,21 +56,49 @@ def test_flops_are_six_n_d_over_blocks_and_head():
 
 def test_seconds_come_from_recorded_runs_of_the_same_model():
     runs = [record(seconds=s) for s in (8.0, 10.0, 12.0)] + [record(model="1m", seconds=500.0)]
-    cost = estimate_cost(2, PROXY, 257, BudgetSpec(gpu_hour_price=3600.0), runs)
+    cost = calibrate(observed(budget=BudgetSpec(gpu_hour_price=3600.0)), runs).of(2)
     low, middle, high = cost.device_seconds
     assert middle == pytest.approx(20.0)
     assert 16.0 <= low < middle < high <= 24.0
     assert cost.calibration == 3
-    assert cost.money == pytest.approx(20.0)
+    assert cost.money == pytest.approx((low, middle, high))
 
 
-def test_seconds_scale_with_the_tokens_of_a_run():
-    cost = estimate_cost(1, PROXY, 257, BudgetSpec(), [record(seconds=5.0, tokens=250_000)])
-    assert cost.device_seconds == pytest.approx((20.0, 20.0, 20.0))
+def test_training_time_scales_with_the_tokens_of_a_run_and_evaluation_does_not():
+    assert calibrate(observed(), [record(seconds=5.0, tokens=250_000)]).of(1).device_seconds == pytest.approx((20.0,) * 3)
+    shared = record(seconds=5.0, tokens=250_000, train_seconds=2.0, eval_seconds=0.5)
+    assert calibrate(observed(), [shared]).of(1).device_seconds == pytest.approx((4.0 * 4 + 1.0,) * 3)
 
 
 def test_a_diverged_run_calibrates_nothing():
-    assert estimate_cost(1, PROXY, 257, BudgetSpec(), [record(status="diverged")]).calibration == 0
+    assert calibrate(observed(), [record(status="diverged")]).of(1).calibration == 0
+
+
+GPU, CPU = "NVIDIA H100", "cpu"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "recent", "device"),
+    [("auto", (), CPU), ("auto", (0,), GPU), ("cuda", (), GPU), ("cpu", (0,), CPU)],
+    ids=["most runs", "those of the last apply", "asked for a GPU", "asked for the CPU"],
+)
+def test_of_several_devices_the_one_that_will_train_counts_and_the_others_are_named(wanted, recent, device):
+    runs = [record(weight=500_000 + n, seconds=1.0 if n else 50.0, device=CPU if n else GPU) for n in range(3)]
+    cost = calibrate(observed(device=wanted), runs, [runs[n].key for n in recent]).of(1)
+    assert cost.device == device
+    assert cost.device_seconds[1] == (50.0 if device == GPU else 1.0)
+    assert cost.other_devices == ({CPU: 2} if device == GPU else {GPU: 1})
+
+
+def test_runs_on_another_device_leave_it_uncalibrated():
+    cost = calibrate(observed(device="cuda"), [record(device=CPU)]).of(1)
+    assert cost.device_seconds is None
+    assert cost.other_devices == {CPU: 1}
+
+
+def test_actual_seconds_are_those_that_runs_tell():
+    assert actual_seconds([record(seconds=2.0), record(seconds=3.5)]) == 5.5
+    assert actual_seconds([]) is None
 
 
 def swarm(noise):

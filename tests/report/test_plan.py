@@ -50,6 +50,7 @@ Changes
 
 Kept
   2 domains keep their ratios from serial 41, 91.04 % of the lock's mix
+  the block may take at most <0.01 %
 
 Runs and cost
                    runs     compute  device time     price
@@ -144,9 +145,15 @@ def test_while_applying_there_is_no_next_command(make_plan, look):
 
 def test_options_are_repeated_unless_the_plan_is_saved(make_plan, look):
     plan = make_plan()
-    plan["options"] = {"reuse": "none", "max_runs": 9, "allow_remove": ["a", "b"]}
+    plan["options"] = {
+        "reuse": "none", "recompute": [], "solve_only": False, "max_runs": 9, "allow_remove": ["a", "b"]
+    }  # fmt: skip
     text = plan_text(plan, look, target="base")
     assert "olmixctl apply base --reuse none --max-runs 9 --allow-remove a --allow-remove b\n" in text
+    plan["options"] |= {"reuse": None, "recompute": ["web", "c*"], "solve_only": True, "max_runs": None}
+    assert "apply base --recompute web --recompute 'c*' --solve-only --allow-remove a" in plan_text(
+        plan, look, target="base"
+    )
     assert plan_text(plan, look, target="p.json").endswith("olmixctl apply p.json\n")
 
 

@@ -410,7 +410,7 @@ def test_words_for_domains_nobody_knows_are_refused_or_said(root):
 def test_solve_only_needs_recorded_runs(root):
     workspace = Workspace.open(cwd=root)
     with pytest.raises(IncompleteError, match="no recorded run"):
-        workspace.apply(workspace.plan(), solve_only=True)
+        workspace.plan(PlanOptions(solve_only=True))
     assert workspace.lock() is None
 
 

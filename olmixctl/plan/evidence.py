@@ -1,0 +1,104 @@
+"""Which recorded runs say something about a mix, and where they stand in it. Pure.
+
+A run is evidence when the same proxy measured every metric that is asked for, on documents that still are what they
+were, at a mixture that keeps the ratios of the search's blocks. A run over fewer domains is a point on a face of the
+larger simplex: its other weights are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from olmixctl.ledger.model import RunInputs, RunRecord, parts_of
+from olmixctl.mixture import GRID, Coordinates, GridMixture
+from olmixctl.plan.model import Observed
+
+__all__ = ["Recorded", "covers", "evidence_weights", "example_inputs", "is_comparable", "run_inputs", "setting_of"]
+
+# What may differ between runs that are compared: the mixture, the seed, and metrics beyond those asked for.
+_FREE_FIELDS = {"parts", "seed", "evals"}
+_SETTING = tuple(field.name for field in fields(RunInputs) if field.name not in _FREE_FIELDS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """The ledger, as seen from the present.
+
+    Attributes:
+        records: key → record.
+        points: key → domain → weight, of the runs that are evidence over all domains.
+    """
+
+    records: Mapping[str, RunRecord]
+    points: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of(cls, observed: Observed, records: Mapping[str, RunRecord]) -> Recorded:
+        """Sort out the runs that answer for `observed`."""
+        ids = {state.content: domain_id for domain_id, state in observed.states.items()}
+        wanted = example_inputs(observed)
+        points = {}
+        for key, record in sorted(records.items()):
+            if is_comparable(record, wanted) and (weights := _named(record, ids)) is not None:
+                points[key] = weights
+        return cls(records=records, points=points)
+
+    def within(self, coordinates: Coordinates) -> dict[str, dict[str, float]]:
+        """Key → coordinate → weight, of the runs that are evidence in `coordinates`."""
+        collapsed = {key: coordinates.collapse(weights) for key, weights in self.points.items()}
+        return {key: dict(point) for key, point in collapsed.items() if point is not None}
+
+
+def covers(points: Mapping[str, Mapping[str, float]], coordinates: Coordinates) -> bool:
+    """Whether recorded runs suffice to solve: every coordinate was sampled, by more mixtures than coordinates."""
+    sampled = {name for point in points.values() for name, weight in point.items() if weight > 0}
+    mixtures = {tuple(sorted(point.items())) for point in points.values()}
+    return set(coordinates.names) <= sampled and len(mixtures) > len(coordinates.names)
+
+
+def run_inputs(observed: Observed, coordinates: Coordinates, point: GridMixture, seed: int) -> RunInputs:
+    """What a run at `point` trains: the inputs of its key."""
+    proxy = observed.spec.proxy
+    return RunInputs(
+        parts=parts_of(coordinates, point, observed.contents),
+        model=proxy.model,
+        tokens=proxy.tokens,
+        sequence_length=proxy.sequence_length,
+        batch_size=proxy.batch_size,
+        tokenizer=observed.tokenizer,
+        evals=tuple(sorted(observed.evals.values())),
+        seed=seed,
+        trainer=observed.trainer,
+    )
+
+
+def is_comparable(record: RunRecord, wanted: RunInputs) -> bool:
+    """Same proxy, trainer and tokeniser, and every metric measured; more metrics than asked for are welcome."""
+    same = all(getattr(record.inputs, name) == getattr(wanted, name) for name in _SETTING)
+    return same and record.status == "done" and set(wanted.evals) <= set(record.inputs.evals)
+
+
+def setting_of(observed: Observed) -> str:
+    """The `RunInputs.setting` of the runs this mix asks for."""
+    return example_inputs(observed).setting
+
+
+def evidence_weights(observed: Observed, coordinates: Coordinates, record: RunRecord) -> dict[str, float] | None:
+    """Where a recorded run stands in `coordinates` (coordinate → weight); None when it is no evidence for them."""
+    if record.status != "done" or not set(observed.evals.values()) <= set(record.metrics_by_eval()):
+        return None
+    weights = _named(record, {state.content: domain_id for domain_id, state in observed.states.items()})
+    point = None if weights is None else coordinates.collapse(weights)
+    return None if point is None else dict(point)
+
+
+def example_inputs(observed: Observed) -> RunInputs:
+    """The inputs of some run this mix could ask for: what makes others comparable."""
+    first = min(observed.states)
+    return run_inputs(observed, Coordinates((first,)), GridMixture({first: GRID}), 0)
+
+
+def _named(record: RunRecord, ids: Mapping[str, str]) -> dict[str, float] | None:
+    weights = record.inputs.content_weights()
+    return {ids[content]: weight for content, weight in weights.items()} if set(weights) <= set(ids) else None

@@ -1,0 +1,351 @@
+"""The ways to the next lock, what each costs and gives away, and which one is taken. Pure.
+
+`auto` starts from full reuse and adds unaffected domains to those that are estimated anew, the largest predicted gain
+a run first. It stops where the next gain is within the laws' own cross-validated error, below `LEAST_GAIN` a run, or
+where the runs would pass the budget: a gain that the laws cannot tell from their error is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from olmixctl.errors import IncompleteError
+from olmixctl.lock.model import Lock
+from olmixctl.mixture import GRID, Coordinates, GridMixture, Mixture
+from olmixctl.plan.appraisal import Appraisal, Appraise, Question
+from olmixctl.plan.carry import carried_mix
+from olmixctl.plan.changes import ChangeSet
+from olmixctl.plan.cost import Rates
+from olmixctl.plan.evidence import Recorded, covers, run_inputs
+from olmixctl.plan.model import Laws, Observed, PlannedRun, Strategy, StrategyName
+from olmixctl.plan.reuse import Route, choose_route, is_incomparable, zero_route
+
+__all__ = ["LEAST_GAIN", "Decision", "Design", "Situation", "Wish", "decide", "swarm_runs"]
+
+LEAST_GAIN = 5e-4
+"""Units of the objective (bits per byte) that a run must be predicted to gain before `auto` spends it: a domain's three
+runs for 0.0015, which is less than two seeds of a small proxy differ by."""
+
+_LOOKED_AT = 64
+"""Unaffected domains whose gain is computed at each step of `auto`: the most strongly coupled ones."""
+
+Design = Callable[[Observed, Coordinates], tuple[GridMixture, ...]]
+"""Which mixtures to train over given coordinates: a method's swarm."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        reuse: auto, full, partial or none.
+        recompute: unaffected domains that `partial` estimates anew.
+        solve_only: train nothing.
+        max_runs: the budget in runs, or None.
+    """
+
+    reuse: str
+    recompute: tuple[str, ...] = ()
+    solve_only: bool = False
+    max_runs: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """Where a plan starts from.
+
+    Attributes:
+        observed: the present.
+        lock: the committed lock, or None.
+        changes: between the two; None without a lock.
+        recorded: the ledger as evidence.
+        lost_runs: runs behind the lock that are not in it.
+        design: the method's swarm.
+        rates: what a run costs.
+        appraise: the method's laws.
+    """
+
+    observed: Observed
+    lock: Lock | None
+    changes: ChangeSet | None
+    recorded: Recorded
+    lost_runs: int
+    design: Design
+    rates: Rates
+    appraise: Appraise
+
+    def route(self, reuse: str, recompute: tuple[str, ...] = ()) -> Route:
+        """The route of a strategy."""
+        return choose_route(
+            self.observed, self.lock, self.changes, reuse, recompute=recompute, lost_runs=self.lost_runs
+        )
+
+    def runs(self, coordinates: Coordinates) -> tuple[PlannedRun, ...]:
+        """The designed runs over `coordinates`, in design order."""
+        proxy, found = self.observed.spec.proxy, []
+        for point in self.design(self.observed, coordinates):
+            weights = coordinates.expand(point.as_mixture())
+            for repeat in range(proxy.repeats):
+                inputs = run_inputs(self.observed, coordinates, point, proxy.seed + repeat)
+                recorded = inputs.key in self.recorded.records
+                found.append(PlannedRun(inputs=inputs, point=point, weights=weights, recorded=recorded))
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """The route that is taken, with its runs, beside the others.
+
+    Attributes:
+        route: as taken.
+        runs: its designed runs.
+        extra: keys of further recorded runs that answer for its coordinates.
+        carried: the mix of a `carry`.
+        strategies: all of them, cheapest first.
+        laws: what their gaps rest on.
+    """
+
+    route: Route
+    runs: tuple[PlannedRun, ...] = ()
+    extra: tuple[str, ...] = ()
+    carried: Mixture | None = None
+    strategies: tuple[Strategy, ...] = ()
+    laws: Laws = field(default_factory=Laws)
+
+
+def swarm_runs(observed: Observed, coordinates: int) -> int:
+    """Runs of a swarm over `coordinates` = d coordinates: ⌈runs_per_coordinate · (d + 1)⌉, times the repeats."""
+    each = observed.spec.swarm.runs_per_coordinate
+    return -int(-each * (coordinates + 1) // 1) * observed.spec.proxy.repeats
+
+
+def decide(situation: Situation, wish: Wish) -> Decision:
+    """The route to take, and what the others would be.
+
+    Raises:
+        IncompleteError: nothing may be trained, and there is nothing to solve or to carry.
+    """
+    asked = situation.route(wish.reuse, wish.recompute)
+    lock, changes = situation.lock, situation.changes
+    if lock is None or changes is None:
+        return _finished(situation, _first_solve(situation, asked) if wish.solve_only else asked)
+    if asked.kind in ("none", "resolve"):
+        return _finished(situation, asked)
+    return _Choice.of(situation, wish, lock, changes).decision(asked)
+
+
+def _first_solve(situation: Situation, asked: Route) -> Route:
+    points = situation.recorded.within(asked.coordinates)
+    if not covers(points, asked.coordinates):
+        raise IncompleteError(
+            "no recorded run is evidence for this mix, and there is no lock whose shares could be carried over",
+            remedy="train the planned runs: olmixctl apply",
+        )
+    reason = "nothing is trained: solved on the recorded runs"
+    return replace(asked, kind="resolve", reason=reason, evidence=tuple(sorted(points)))
+
+
+def _finished(situation: Situation, route: Route, **rest: object) -> Decision:
+    """A decision for `route`, with its runs and evidence."""
+    runs = situation.runs(route.coordinates) if route.kind == "train" else ()
+    extra = route.evidence
+    if route.kind == "train":
+        designed = {run.key for run in runs}
+        extra = tuple(key for key in sorted(situation.recorded.within(route.coordinates)) if key not in designed)
+    return Decision(route=route, runs=runs, extra=extra, **rest)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Choice:
+    """A situation in which there is something to choose: the lock stands, and not all of it answers."""
+
+    situation: Situation
+    wish: Wish
+    lock: Lock
+    changes: ChangeSet
+    carried: Mixture
+    appraisal: Appraisal | str
+
+    @classmethod
+    def of(cls, situation: Situation, wish: Wish, lock: Lock, changes: ChangeSet) -> _Choice:
+        carried = carried_mix(situation.observed, lock, changes)
+        question = Question(
+            observed=situation.observed,
+            lock=lock,
+            changes=changes,
+            affected=changes.affected,
+            carried=carried,
+            records=situation.recorded.records,
+        )
+        appraisal: Appraisal | str
+        if is_incomparable(changes):
+            appraisal = "no recorded run answers for the new proxy or metrics"
+        elif not (changes.affected or changes.removed or wish.recompute):
+            appraisal = "no domain came, went or changed"
+        else:
+            appraisal = situation.appraise(question)
+        return cls(situation=situation, wish=wish, lock=lock, changes=changes, carried=carried, appraisal=appraisal)
+
+    def decision(self, asked: Route) -> Decision:
+        wish = self.wish
+        picked, sentence = self._automatic(asked) if wish.reuse == "auto" else ((), "")
+        taken = self.situation.route("auto", picked) if picked else asked
+        named = wish.recompute or picked
+        idle = self._zero((taken, asked))
+        routes = self._routes(taken, idle, named)
+        chosen: StrategyName = "solve-only" if wish.solve_only else _name(wish.reuse, taken, picked)
+        routes[chosen] = idle if wish.solve_only else taken
+        decision = _finished(self.situation, routes[chosen])
+        rows = [
+            replace(
+                self._row(name, routes[name], decision if name == chosen else None),
+                chosen=name == chosen,
+                recompute=named if name == "partial" else (),
+            )
+            for name in _ORDER
+            if name in routes
+        ]
+        return replace(
+            decision,
+            carried=self.carried if routes[chosen].kind == "carry" else None,
+            strategies=tuple(rows),
+            laws=self._laws(sentence),
+        )
+
+    def _automatic(self, asked: Route) -> tuple[tuple[str, ...], str]:
+        """The unaffected domains that are worth their runs, and how they were chosen."""
+        if not (self.changes.affected and asked.coordinates.blocks):
+            return (), ""
+        if isinstance(self.appraisal, str):
+            return (), f"auto is full: {self.appraisal}"
+        return _greedy(self.situation, self.wish, asked.coordinates, self.appraisal)
+
+    def _zero(self, bases: tuple[Route, ...]) -> Route:
+        for base in bases:
+            points = self.situation.recorded.within(base.coordinates)
+            if base.kind == "train" and covers(points, base.coordinates):
+                return zero_route(self.lock, self.changes, base, tuple(sorted(points)))
+        return zero_route(self.lock, self.changes, bases[-1], ())
+
+    def _routes(self, taken: Route, idle: Route, named: tuple[str, ...]) -> dict[StrategyName, Route]:
+        """Every strategy that is a way of its own."""
+        routes: dict[StrategyName, Route] = {"solve-only": idle, "full": self.situation.route("full")}
+        if named:
+            routes["partial"] = self.situation.route("partial", named)
+        routes["none"] = self.situation.route("none")
+        seen = [(taken.kind, taken.coordinates)]
+        distinct: dict[StrategyName, Route] = {}
+        for name, route in routes.items():
+            if (route.kind, route.coordinates) not in seen:
+                distinct[name] = route
+                seen.append((route.kind, route.coordinates))
+        return distinct
+
+    def _row(self, name: StrategyName, route: Route, decision: Decision | None) -> Strategy:
+        """One strategy, counted and appraised; `decision` is that of the chosen one."""
+        needed, recorded, extra = _counts(self.situation, route, decision, self.changes.affected)
+        gap = None
+        if not isinstance(self.appraisal, str):
+            gap = self.appraisal.gap(route.coordinates, self._fixed(route))
+        return Strategy(
+            name=name,
+            chosen=False,
+            recompute=(),
+            needed=needed,
+            recorded=recorded,
+            evidence=extra,
+            cost=self.situation.rates.of(needed - recorded),
+            gap=gap,
+        )
+
+    def _fixed(self, route: Route) -> Mixture | None:
+        """The mix of a route that solves nothing."""
+        if route.kind == "carry":
+            return self.carried
+        names = route.coordinates.names
+        return route.coordinates.expand(dict.fromkeys(names, 1.0)) if route.kind == "rescale" else None
+
+    def _laws(self, sentence: str) -> Laws:
+        appraisal = self.appraisal
+        kept = {old for new, old in self.changes.kept.items() if new not in self.changes.affected}
+        affected = sum(points for domain, points in self.lock.weights.items() if domain not in kept) / GRID
+        if isinstance(appraisal, str):
+            return Laws(reason=appraisal, affected=affected, choice=sentence)
+        return Laws(
+            runs=appraisal.runs,
+            error=appraisal.error() if sentence else None,
+            affected=affected,
+            guesses=dict(sorted(appraisal.guesses.items())),
+            scores=dict(sorted(appraisal.scores.items())),
+            choice=sentence,
+        )
+
+
+_ORDER: tuple[StrategyName, ...] = ("solve-only", "full", "partial", "none")
+
+
+def _name(reuse: str, taken: Route, picked: tuple[str, ...]) -> StrategyName:
+    if reuse == "none" or not taken.coordinates.blocks:
+        return "none"
+    return "partial" if reuse == "partial" or picked else "full"
+
+
+def _counts(
+    situation: Situation, route: Route, decision: Decision | None, affected: tuple[str, ...]
+) -> tuple[int, int, int]:
+    """Designed runs of a route, those recorded, and further evidence."""
+    if decision is None and route.kind == "train" and not _may_be_recorded(situation, route.coordinates, affected):
+        # Nothing to look up: the swarm need not be drawn to know its size.
+        extra = len(situation.recorded.within(route.coordinates))
+        return swarm_runs(situation.observed, len(route.coordinates.names)), 0, extra
+    made = decision or _finished(situation, route)
+    keys = {run.key: run.recorded for run in made.runs}
+    return len(keys), sum(keys.values()), len(made.extra)
+
+
+def _may_be_recorded(situation: Situation, coordinates: Coordinates, affected: tuple[str, ...]) -> bool:
+    """Whether some run of a swarm over `coordinates` can be in the ledger: one that has these coordinates' parts.
+
+    A swarm over more domains is another draw: it shares runs with the ledger only if its affected domains were sampled.
+    """
+    contents = situation.observed.contents
+    members = {tuple(sorted((contents[d], s) for d, s in b.shares.items() if s)) for b in coordinates.blocks}
+    members |= {((contents[d], 1),) for d in coordinates.free}
+    new = {contents[d] for d in affected}
+    for key in situation.recorded.points:
+        parts = {part.members for part in situation.recorded.records[key].inputs.parts}
+        if parts <= members and (not new or any(content in new for part in parts for content, _ in part)):
+            return True
+    return False
+
+
+def _greedy(situation: Situation, wish: Wish, start: Coordinates, appraisal: Appraisal) -> tuple[tuple[str, ...], str]:
+    """Domains of the block to estimate anew, by predicted gain a run, and the sentence that explains them."""
+    affected, block = set(start.free), start.blocks[0]
+    whole = appraisal.gap(start)
+    if whole is None:
+        return (), "auto is full: its bounds leave no mix to compare"
+    least = max(appraisal.error(), LEAST_GAIN * swarm_runs(situation.observed, 1) / 2)
+    picked: tuple[str, ...] = ()
+    at, why = start, f"the predicted gap is below {least:.2g}, the least that counts as a gain"
+    if whole.loss > least:
+        why = f"no further domain gains more than {least:.2g}"
+    while whole.loss > least:
+        names = _strongest(appraisal.scores, set(block.shares) - set(picked))
+        wider = {name: situation.route("auto", (*picked, name)).coordinates for name in names}
+        wider = {name: coordinates for name, coordinates in wider.items() if coordinates.blocks}
+        gains = {name: round(appraisal.gain(at, coordinates), 12) for name, coordinates in wider.items()}
+        best = min(gains, key=lambda name: (-gains[name], name), default="")
+        if not best or gains[best] <= least:
+            break
+        if wish.max_runs is not None and swarm_runs(situation.observed, len(wider[best].names)) > wish.max_runs:
+            why = f"the next domain, {best}, does not fit {wish.max_runs} runs"
+            break
+        picked, at = (*picked, best), wider[best]
+    assert affected <= set(at.free)
+    return tuple(sorted(picked)), f"auto adds {', '.join(picked)}; {why}" if picked else f"auto is full: {why}"
+
+
+def _strongest(scores: Mapping[str, float], names: set[str]) -> list[str]:
+    return sorted(names, key=lambda name: (-scores.get(name, 0.0), name))[:_LOOKED_AT]
