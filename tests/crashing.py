@@ -1,4 +1,4 @@
-"""Applies in forked processes: killed at a chosen write, slowed down, counted. Preloaded once, forked in milliseconds."""
+"""Applies in forked processes: killed at a chosen write, slowed down, counted. Imported once, forked in milliseconds."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def apply_in(root, log=None, *, delay=0.0, kill_at=None, count=None, wait=True, 
     from olmixctl.workspace import Workspace
 
     workspace = Workspace.open(cwd=Path(root))
-    workspace._executor = lambda evals, parallelism=None: slow_executor(evals, log, delay, gate, dies=dies)
+    workspace._executor = lambda evals, _=None: slow_executor(evals, log, delay, gate, dies=dies)
     writes = Writes(kill_at) if kill_at or count else None
     try:
         if writes:

@@ -130,7 +130,8 @@ class SharedWork:
             return False
         if not self._sharing.wait:
             raise LeaseError(
-                f"another apply trains {len(self._open)} of the runs ({self._holders()}); this one recorded {self.done}",
+                f"another apply trains what is left, {len(self._open)} of the runs ({self._holders()}); "
+                f"this one recorded {self.done}",
                 remedy="run apply again when it is done, or without --no-wait; `olmixctl unlock` lists the leases",
             )
         left = self._next_look - time.monotonic()
