@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 WORDS = [f"{a}{b}" for a in ("ka", "lo", "mi", "ru", "te", "vo") for b in ("n", "ra", "st", "pe", "xi", "um")]
@@ -43,3 +44,46 @@ def make_workspace(root: Path, *, kind: str = "fake", extra: str = "") -> Path:
     for domain, documents in (("code", 60), ("docs", 40), ("web", 80)):
         write_domain(root, domain, documents)
     return write_mix(root, dict.fromkeys(("code", "docs", "web"), ""), kind=kind, extra=extra)
+
+
+def write_natural_lock(mix: Path) -> None:
+    """A first lock of the mix at natural weights, without any run: what a plan finds nothing to do from."""
+    from olmixctl.corpus.context import CorpusContext
+    from olmixctl.execute.fake import FakeExecutor
+    from olmixctl.lock.model import Lock, LockedDomain, LockedSolution
+    from olmixctl.lock.store import write_lock
+    from olmixctl.mixture import GRID, GridMixture, round_to_grid
+    from olmixctl.present import observe
+    from olmixctl.workspace import Workspace
+
+    workspace = Workspace.open(str(mix))
+    now = observe(workspace.loaded, CorpusContext.open(workspace.root, tokenizer="bytes"), FakeExecutor.trainer)
+    domains = {
+        domain_id: LockedDomain(
+            fingerprint=state.fingerprint,
+            content=state.content,
+            tokens=state.tokens,
+            documents=state.documents,
+            repetition=Decimal("0.000000"),
+            changed_in=1,
+        )
+        for domain_id, state in sorted(now.states.items())
+    }
+    lock = Lock(
+        name=now.spec.name,
+        lineage="lin1:" + "0" * 64,
+        serial=1,
+        parents=(),
+        tool_version="0",
+        spec_semantic=now.semantic,
+        spec_full=now.full,
+        inputs=now.inputs,
+        evals=now.evals,
+        weights=GridMixture(round_to_grid({d: share * GRID for d, share in now.natural.items()})),
+        domains=domains,
+        blocks={},
+        evidence=(),
+        evidence_root="sha256:" + "0" * 64,
+        solution=LockedSolution(status="kept"),
+    )
+    write_lock(workspace.lock_path, lock)

@@ -1,4 +1,4 @@
-"""A plan with nothing to do, on many domains: wall seconds and memory of the whole process, against `dvc status`, and growth.
+"""A plan with nothing to do, on many domains: wall seconds and memory of the process, against `dvc status`, and growth.
 
     python tests/benchmarks/scale.py [--domains 1000] [--files 100] [--growth 10,100,1000,10000] [--no-dvc]
 
@@ -23,8 +23,10 @@ import sys
 import tempfile
 import time
 import venv
-from decimal import Decimal
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from workspaces import write_natural_lock
 
 GROUP = 25
 """Domains a group: ids have two levels."""
@@ -57,7 +59,7 @@ def against_dvc(folder, arguments):
     print("| command | wall | peak memory |\n|---|--:|--:|")
     ours = measured(olmixctl("plan", "--detailed-exitcode"), root, arguments.repeats)
     line("olmixctl plan", ours)
-    for words in ([] if arguments.no_dvc else ["show", "validate", "verify"]):
+    for words in [] if arguments.no_dvc else ["show", "validate", "verify"]:
         line(f"olmixctl {words}", measured(olmixctl(words), root, arguments.repeats))
     if not arguments.no_dvc:
         theirs = measured(dvc_ready(folder, root), root, arguments.repeats, env=QUIET)
@@ -80,9 +82,8 @@ def growth(folder, sizes, arguments):
         above.append(plan - start)
         size = (root / "mixes" / "scale.lock.yaml").stat().st_size / 1e6
         print(
-            f"| {domains:,} | {domains * arguments.growth_files:,} | {plan:.2f} s | {plan - start:.3f} s | {memory:.0f} MB | "
-            + " | ".join(f"{seconds:.2f} s" for seconds in others)
-            + f" | {size:.1f} MB |",
+            f"| {domains:,} | {domains * arguments.growth_files:,} | {plan:.2f} s | {plan - start:.3f} s "
+            f"| {memory:.0f} MB | " + " | ".join(f"{seconds:.2f} s" for seconds in others) + f" | {size:.1f} MB |",
             flush=True,
         )
     print(f"\nexponent of the time above start-up, least squares in log-log: {exponent(sizes, above):.2f}")
@@ -148,7 +149,7 @@ def locked_tree(folder, domains, files):
     (root / "mixes").mkdir()
     mix = root / "mixes" / "scale.yaml"
     mix.write_text(mix_text(ids[:-ADDED]))
-    write_first_lock(mix)
+    write_natural_lock(mix)
     mix.write_text(mix_text(ids))
     once(olmixctl("apply", "--auto-approve"), root)
     return root
@@ -196,51 +197,6 @@ def mix_text(ids):
         "executor: {kind: fake}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def write_first_lock(mix):
-    """A lock of natural weights, as if it had been decided before."""
-    from olmixctl.corpus.context import CorpusContext
-    from olmixctl.execute.fake import FakeExecutor
-    from olmixctl.lock.model import Lock, LockedDomain, LockedSolution
-    from olmixctl.lock.store import write_lock
-    from olmixctl.mixture import GRID, GridMixture, round_to_grid
-    from olmixctl.present import observe
-    from olmixctl.workspace import Workspace
-
-    workspace = Workspace.open(str(mix))
-    context = CorpusContext.open(workspace.root, tokenizer="bytes")
-    now = observe(workspace.loaded, context, FakeExecutor.trainer)
-    weights = GridMixture(round_to_grid({d: share * GRID for d, share in now.natural.items()}))
-    domains = {
-        d: LockedDomain(
-            fingerprint=state.fingerprint,
-            content=state.content,
-            tokens=state.tokens,
-            documents=state.documents,
-            repetition=Decimal("0.000000"),
-            changed_in=1,
-        )
-        for d, state in sorted(now.states.items())
-    }
-    lock = Lock(
-        name="scale",
-        lineage="lin1:" + "0" * 64,
-        serial=1,
-        parents=(),
-        tool_version="0",
-        spec_semantic=now.semantic,
-        spec_full=now.full,
-        inputs=now.inputs,
-        evals=now.evals,
-        weights=weights,
-        domains=domains,
-        blocks={},
-        evidence=(),
-        evidence_root="sha256:" + "0" * 64,
-        solution=LockedSolution(status="kept"),
-    )
-    write_lock(workspace.lock_path, lock)
 
 
 # DVC, for comparison only.
