@@ -20,13 +20,8 @@ if TYPE_CHECKING:
     from olmixctl.corpus.inputs import DeclarationError
     from olmixctl.corpus.model import DomainState
     from olmixctl.export.model import ExportMix
-    from olmixctl.methods.certify import VerifyCheck
 
-__all__ = ["data_checks", "export_mix", "locked_states", "observe", "observed_as_locked", "training_data"]
-
-_NAMED = 5
-"""Drifted files that a check names; their number is always said."""
-
+__all__ = ["export_mix", "locked_states", "observe", "observed_as_locked", "training_data"]
 
 def observe(loaded: LoadedMix, context: CorpusContext, trainer: str) -> Observed:
     """The mix file and its data as they are now.
@@ -135,26 +130,6 @@ def locked_states(spec: MixSpec, lock: Lock, context: CorpusContext) -> dict[str
             f"the documents of {', '.join(drifted)} are not those the lock was made for", remedy="olmixctl apply"
         )
     return states
-
-
-def data_checks(spec: MixSpec, lock: Lock, context: CorpusContext) -> list[VerifyCheck]:
-    """Every file read again, whatever the cache says, and compared with the lock."""
-    from olmixctl.corpus import measure_domains, rehash
-    from olmixctl.methods.certify import VerifyCheck
-
-    checks = []
-    for domain_id, state in measure_domains([d for d in spec.domains if d.id in lock.domains], context).items():
-        drifted, record = rehash(state, context), lock.domains[domain_id]
-        if drifted:
-            more = f" and {len(drifted) - _NAMED} more" if len(drifted) > _NAMED else ""
-            detail = f"files differ from what was read before: {', '.join(drifted[:_NAMED])}{more}"
-        elif state.content != record.content:
-            detail = f"its documents are not those of the lock ({record.tokens:,} → {state.tokens:,} tokens)"
-        else:
-            detail = f"{len(state.files)} files read again"
-        ok = not drifted and state.content == record.content
-        checks.append(VerifyCheck(name=f"data {domain_id}", ok=ok, detail=detail))
-    return checks
 
 
 def export_mix(lock: Lock, spec: MixSpec, states: Mapping[str, DomainState], tokens: int | None) -> ExportMix:

@@ -26,6 +26,7 @@ from olmixctl.errors import (
 from olmixctl.execute.events import DataPreparing, OnEvent, silent
 from olmixctl.execute.protocol import Executor
 from olmixctl.execute.work import Sharing, alone, lease_name
+from olmixctl.ledger.inventories import read_inventories
 from olmixctl.ledger.lazy import LazyRecords
 from olmixctl.ledger.leases import Leases
 from olmixctl.ledger.locate import locate
@@ -41,7 +42,8 @@ from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
 from olmixctl.plan.cost import actual_seconds
 from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.plan.steps import TrainRuns, steps_of
-from olmixctl.present import data_checks, export_mix, locked_states, observe, observed_as_locked, training_data
+from olmixctl.present import export_mix, locked_states, observe, observed_as_locked, training_data
+from olmixctl.reread import data_checks, refresh_checks
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
 from olmixctl.spec.model import MixSpec
@@ -130,9 +132,12 @@ class Workspace:
         options: PlanOptions | None = None,
         *,
         baseline: Lock | Baseline | None = None,
+        refresh: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Plan:
         """What changed since the lock (or `baseline`, also one without a lock), and what that needs.
+
+        With `refresh`, declared domains are counted where they can be read, and the plan says what was found.
 
         Raises:
             CorpusError: the data is wrong or cannot be read.
@@ -144,10 +149,18 @@ class Workspace:
         if baseline is None:
             self._planned_from[digest_of(lock) if lock else None] = lock
         plan = build_plan(
-            observed, lock, LazyRecords(self.ledger), _design, options or PlanOptions(), appraise=_appraise
+            observed,
+            lock,
+            LazyRecords(self.ledger),
+            _design,
+            options or PlanOptions(),
+            appraise=_appraise,
+            standing=self.ledger.standing(),
         )
         if isinstance(baseline, Baseline):
             plan = replace(plan, checks=(*plan.checks, baseline.check))
+        if refresh:
+            plan = replace(plan, checks=(*plan.checks, *refresh_checks(self.spec, context)))
         if context.cache.unavailable:
             plan = replace(plan, checks=(*plan.checks, _uncached(context.cache.unavailable)))
         return self._check_feasible(plan) if plan.has_changes else plan
@@ -189,7 +202,8 @@ class Workspace:
             from olmixctl.methods.decide import decide
 
             with alone(sharing, on_event) as check:
-                lock = decide(plan, previous, self.ledger.records(), on_event)
+                tainted = self.ledger.standing().tainted
+                lock = decide(plan, previous, self.ledger.records(), on_event, tainted=tainted)
                 check()
                 lock = joined_lock(lock, merge) if merge else lock
                 written = write_lock(self.lock_path, lock) if merge else self._write(plan, lock)
@@ -256,7 +270,8 @@ class Workspace:
         observed = observed_as_locked(self.spec, lock, self._trainer)
         result = verify_lock(lock, observed, self._around(lock))
         if deep and result.sound:
-            result = replace(result, checks=(*result.checks, *data_checks(self.spec, lock, self._context())))
+            known, _ = read_inventories(self.ledger.home, [record.fingerprint for record in lock.domains.values()])
+            result = replace(result, checks=(*result.checks, *data_checks(self.spec, lock, self._context(), known)))
         return result
 
     def explain(self, domain: str, bootstrap: Bootstrap | None = None) -> Explanation:

@@ -31,6 +31,9 @@ def plan(
             "--baseline", metavar="REV", help="Compare with the lock at REV, at merge-base:REV, or in a file."
         ),
     ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Count declared domains where their files can be read here.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="List every change, kept domain and run.")] = False,
     md_into: Annotated[
         Path | None, typer.Option("--md-into", metavar="FILE", help="Put the plan into a Markdown file.")
@@ -70,7 +73,7 @@ def plan(
         allow_remove=frozenset(allow_remove or ()),
     )
     # A saved plan is applied on the committed lock, so it is made on that.
-    made = make_plan(mix, options, baseline=baseline, environment=os.environ if out is None else None)
+    made = make_plan(mix, options, baseline=baseline, refresh=refresh, environment=os.environ if out is None else None)
     console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
     for note in made.notes:
         console.hint(f"note: {note}")

@@ -107,7 +107,7 @@ def _bounds(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) ->
     if not rows:
         return [
             heading("What holds it", look),
-            *wrapped("No bound: its share is what the pulls below balance at.", look),
+            *wrapped(_unbound(because["elsewhere"]), look),
         ]
     columns = [
         Column("bound"),
