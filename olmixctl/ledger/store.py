@@ -7,6 +7,7 @@ a missing run and a damaged run are different things.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from olmixctl.ledger.files import (
 )
 from olmixctl.ledger.home import Home
 from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.standing import Standing
 
 __all__ = ["Ledger", "evidence_root"]
 
@@ -79,6 +81,18 @@ class Ledger:
         """
         usable = {attempt.key for attempt in self._usable()}
         return {key: taints[-1].reason for key, taints in self.taints().items() if key not in usable}
+
+    def standing(self) -> Standing:
+        """Taints and replicates. Where there are none, only names are looked at.
+
+        Raises:
+            IntegrityError: a file that is read is damaged.
+        """
+        files = Counter(attempt.key for name in self.home.names() if (attempt := attempt_of(name) or taint_of(name)))
+        contested = frozenset(key for key, count in files.items() if count > 1)
+        if not contested:
+            return Standing()
+        return Standing(tainted=self.tainted(), contested=contested, replicates=self.replicates())
 
     def taints(self) -> dict[str, tuple[Taint, ...]]:
         """Key → all its taints, in the order of the results. Sorted by key.

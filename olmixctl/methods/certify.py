@@ -163,11 +163,11 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
 
 def _evidence_problem(lock: Lock, observed: Observed, around: Surroundings) -> str:
     """What is wrong with the runs behind the lock; empty when nothing is."""
-    tainted = sorted(set(lock.evidence) & set(around.taints))
+    missing = sorted(set(lock.evidence) - set(around.records))
+    tainted = [key for key in missing if key in around.taints]
     if tainted:
         key = tainted[0]
         return f"{_file(key)} was tainted since: {around.taints[key]}; `olmixctl apply` trains it again"
-    missing = sorted(set(lock.evidence) - set(around.records))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return f"run {missing[0]} ({_file(missing[0])}{more}) is not in the ledger; restore it from Git"
@@ -176,6 +176,9 @@ def _evidence_problem(lock: Lock, observed: Observed, around: Surroundings) -> s
     except OlmixctlError as error:
         return error.message
     if root != lock.evidence_root:
+        renewed = sorted(set(lock.evidence) & set(around.taints))
+        if renewed:
+            return f"{_file(renewed[0])} was tainted and has another result now; `olmixctl apply` decides on it"
         return "a run behind the lock was altered, or the lock names others than it was made of"
     for key in lock.evidence:
         inputs = around.records[key].inputs

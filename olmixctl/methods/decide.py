@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import assert_never
 
 from olmixctl.errors import IncompleteError
 from olmixctl.execute.events import OnEvent, Solving
 from olmixctl.ledger.model import RunRecord
-from olmixctl.lock.model import Lock
+from olmixctl.lock.model import Excluded, Lock
 from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios, solve_mix
 from olmixctl.methods.record import carried_lock, kept_lock, solved_lock
 from olmixctl.methods.steady import committed_weights
 from olmixctl.mixture import Mixture
+from olmixctl.plan.lost import TAINTED
 from olmixctl.plan.model import Plan
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
 
 __all__ = ["decide"]
 
+NO_TAINTS: Mapping[str, str] = MappingProxyType({})
 
-def decide(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], on_event: OnEvent) -> Lock:
+
+def decide(
+    plan: Plan,
+    previous: Lock | None,
+    records: Mapping[str, RunRecord],
+    on_event: OnEvent,
+    *,
+    tainted: Mapping[str, str] = NO_TAINTS,
+) -> Lock:
     """The lock that `plan` leads to. A function of its arguments: two applies with the same evidence decide the same.
 
     Args:
@@ -28,6 +40,7 @@ def decide(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], 
         previous: the lock it starts from, or None.
         records: the ledger, after training.
         on_event: takes progress.
+        tainted: key → why, of runs without a result that may be used.
 
     Raises:
         IncompleteError: no laws can be fitted on the evidence.
@@ -38,7 +51,7 @@ def decide(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], 
         match step:
             case FitAndSolve():
                 on_event(Solving(len(step.evidence)))
-                lock = _solve(plan, previous, records, step.evidence)
+                lock = _without(tainted, plan, previous, _solve(plan, previous, records, step.evidence))
             case KeepRatios():
                 lock = _keep(plan, previous)
             case CarryShares():
@@ -60,6 +73,15 @@ def _solve(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], 
     committed = committed_weights(plan, previous, evidence.runs)
     solved = solve_mix(plan.observed, plan.coordinates, fitted, committed=committed)
     return solved_lock(plan, previous, fitted, solved, records)
+
+
+def _without(tainted: Mapping[str, str], plan: Plan, previous: Lock | None, lock: Lock) -> Lock:
+    """`lock`, saying which runs of its design, or of the lock before, a person took out of use."""
+    meant = {run.key for run in plan.runs}
+    if previous is not None:
+        meant |= {*previous.evidence, *(item.run for item in previous.excluded)}
+    left_out = tuple(Excluded(run=key, reason=TAINTED + tainted[key]) for key in sorted(meant & set(tainted)))
+    return replace(lock, excluded=(*lock.excluded, *left_out))
 
 
 def _keep(plan: Plan, previous: Lock | None) -> Lock:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from olmixctl.errors import UsageError
 from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.standing import UNCONTESTED, Standing
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
 from olmixctl.plan.appraisal import Appraise, unknown_laws
@@ -14,6 +15,7 @@ from olmixctl.plan.changes import ChangeSet, detect_changes
 from olmixctl.plan.checks import budget_checks, context_checks, protection_checks, reliability_check
 from olmixctl.plan.cost import calibrate
 from olmixctl.plan.evidence import Recorded, evidence_weights, run_inputs, setting_of
+from olmixctl.plan.lost import lost_evidence
 from olmixctl.plan.model import Change, Check, Observed, Plan, PlanBase
 from olmixctl.plan.reuse import choose_route, unmeasured
 from olmixctl.plan.strategies import Decision, Design, Situation, Wish, decide, swarm_runs
@@ -51,6 +53,7 @@ def build_plan(
     options: PlanOptions = PlanOptions(),
     *,
     appraise: Appraise = unknown_laws,
+    standing: Standing = UNCONTESTED,
 ) -> Plan:
     """The plan from the committed lock to the present.
 
@@ -61,6 +64,7 @@ def build_plan(
         design: the method's swarm.
         options: what the command line adds.
         appraise: the method's laws, for the gaps of the strategies.
+        standing: taints and replicates of the ledger.
 
     Raises:
         UsageError: a reuse strategy or a domain that nobody knows.
@@ -73,8 +77,8 @@ def build_plan(
         more = unmeasured(observed, lock, found, asked=options.reuse is not None)
         changes = replace(found, affected=tuple(sorted({*found.affected, *more})))
     wish = _wish(observed, changes, options)
-    lost = 0 if lock is None else sum(key not in records for key in lock.evidence)
-    asked = choose_route(observed, lock, changes, wish.reuse, recompute=wish.recompute, lost_runs=lost)
+    lost = lost_evidence(lock, records, standing)
+    asked = choose_route(observed, lock, changes, wish.reuse, recompute=wish.recompute, lost=lost)
     # With nothing to do nothing is fitted or priced: a ledger that reads a run when it is asked for reads none.
     known: Mapping[str, RunRecord] = {} if asked.kind == "none" else records
     situation = Situation(
@@ -82,15 +86,17 @@ def build_plan(
         lock=lock,
         changes=changes,
         recorded=Recorded.of(observed, known),
-        lost_runs=lost,
+        lost=lost,
         design=design,
         rates=calibrate(observed, known.values(), () if lock is None else lock.evidence),
         appraise=appraise,
     )
-    return _plan(situation, decide(situation, wish), found, options)
+    return _plan(situation, decide(situation, wish), found, options, standing)
 
 
-def _plan(situation: Situation, decision: Decision, changes: ChangeSet | None, options: PlanOptions) -> Plan:
+def _plan(
+    situation: Situation, decision: Decision, changes: ChangeSet | None, options: PlanOptions, standing: Standing
+) -> Plan:
     observed, lock, records = situation.observed, situation.lock, situation.recorded.records
     keys = {run.key for run in decision.runs}
     missing = len({run.key for run in decision.runs if not run.recorded})
@@ -101,7 +107,7 @@ def _plan(situation: Situation, decision: Decision, changes: ChangeSet | None, o
         *protection_checks(lock, changes, options.allow_remove),
         *budget_checks(observed, cost, options.max_runs),
         *context_checks(observed, lock, decision.route, changes),
-        *reliability_check(records.values(), setting_of(observed), weights),
+        *reliability_check((*records.values(), *standing.replicates), setting_of(observed), weights),
     ]
     route = decision.route
     return Plan(

@@ -49,7 +49,7 @@ def choose_route(
     reuse: str,
     *,
     recompute: tuple[str, ...] = (),
-    lost_runs: int = 0,
+    lost: str = "",
 ) -> Route:
     """The cheapest route that answers every change under a strategy.
 
@@ -59,20 +59,20 @@ def choose_route(
         changes: between the two; None without a lock. `affected` holds every domain that no lock has measured.
         reuse: the strategy.
         recompute: unaffected domains that are estimated anew, too.
-        lost_runs: runs behind the lock that are not in the ledger.
+        lost: what happened to the runs behind the lock; empty when they are as they were.
     """
     everything = Coordinates(tuple(observed.states))
     if lock is None or changes is None:
         return Route(kind="train", coordinates=everything, reason="there is no lock yet")
     if reuse == "none":
-        return _recompute(observed, lock, changes, everything, lost_runs)
+        return _recompute(observed, lock, changes, everything, lost)
     if changes.affected or recompute:
         return _collapse(lock, changes, everything, recompute)
     if changes.removed and not is_incomparable(changes):
         return _keep_all(lock, changes, "only removals: the other ratios stand and are renormalised")
     if changes.removed:
         return Route(kind="train", coordinates=everything, reason=_INCOMPARABLE)
-    return _same_domains(observed, lock, changes, reuse, lost_runs)
+    return _same_domains(observed, lock, changes, reuse, lost)
 
 
 def unmeasured(observed: Observed, lock: Lock, changes: ChangeSet, *, asked: bool) -> tuple[str, ...]:
@@ -117,10 +117,10 @@ def zero_route(lock: Lock, changes: ChangeSet, route: Route, evidence: tuple[str
     )
 
 
-def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates, lost_runs: int) -> Route:
+def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates, lost: str) -> Route:
     settled = not changes.affected and not changes.removed and not lock.blocks and lock.evidence
     if settled:
-        return _same_domains(observed, lock, changes, "none", lost_runs)
+        return _same_domains(observed, lock, changes, "none", lost)
     return Route(kind="train", coordinates=everything, reason="reuse is none: every share is estimated anew")
 
 
@@ -148,7 +148,7 @@ def _keep_all(lock: Lock, changes: ChangeSet, reason: str) -> Route:
     return Route(kind="rescale", coordinates=coordinates, reason=reason, kept_from=lock.serial)
 
 
-def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str, lost_runs: int) -> Route:
+def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str, lost: str) -> Route:
     """No domain came or went. What was measured decides whether recorded evidence answers the change."""
     everything = Coordinates(tuple(observed.states))
     renamed = _renamed(lock.coordinates, changes.kept)
@@ -161,9 +161,8 @@ def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str
             reason=_INCOMPARABLE,
             kept_from=from_serial if coordinates.blocks else None,
         )
-    if lost_runs:
-        reason = f"{lost_runs} of {len(lock.evidence)} runs behind the lock are not in the ledger"
-        return Route(kind="train", coordinates=renamed, reason=reason, kept_from=from_serial)
+    if lost:
+        return Route(kind="train", coordinates=renamed, reason=lost, kept_from=from_serial)
     if _settled(observed, lock, changes):
         return Route(kind="none", coordinates=renamed, reason="the lock is of this spec and this data")
     if not lock.evidence:

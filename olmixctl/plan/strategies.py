@@ -7,8 +7,9 @@ where the runs would pass the budget: a gain that the laws cannot tell from thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from olmixctl.errors import IncompleteError
 from olmixctl.lock.model import Lock
@@ -60,7 +61,7 @@ class Situation:
         lock: the committed lock, or None.
         changes: between the two; None without a lock.
         recorded: the ledger as evidence.
-        lost_runs: runs behind the lock that are not in it.
+        lost: what happened to the runs behind the lock; empty when they are as they were.
         design: the method's swarm.
         rates: what a run costs.
         appraise: the method's laws.
@@ -70,16 +71,14 @@ class Situation:
     lock: Lock | None
     changes: ChangeSet | None
     recorded: Recorded
-    lost_runs: int
+    lost: str
     design: Design
     rates: Rates
     appraise: Appraise
 
     def route(self, reuse: str, recompute: tuple[str, ...] = ()) -> Route:
         """The route of a strategy."""
-        return choose_route(
-            self.observed, self.lock, self.changes, reuse, recompute=recompute, lost_runs=self.lost_runs
-        )
+        return choose_route(self.observed, self.lock, self.changes, reuse, recompute=recompute, lost=self.lost)
 
     def runs(self, coordinates: Coordinates) -> tuple[PlannedRun, ...]:
         """The designed runs over `coordinates`, in design order."""
@@ -322,29 +321,55 @@ def _may_be_recorded(situation: Situation, coordinates: Coordinates, affected: t
 
 def _greedy(situation: Situation, wish: Wish, start: Coordinates, appraisal: Appraisal) -> tuple[tuple[str, ...], str]:
     """Domains of the block to estimate anew, by predicted gain a run, and the sentence that explains them."""
-    affected, block = set(start.free), start.blocks[0]
     whole = appraisal.gap(start)
     if whole is None:
         return (), "auto is full: its bounds leave no mix to compare"
-    least = max(appraisal.error(), LEAST_GAIN * swarm_runs(situation.observed, 1) / 2)
-    picked: tuple[str, ...] = ()
-    at, why = start, f"the predicted gap is below {least:.2g}, the least that counts as a gain"
-    if whole.loss > least:
-        why = f"no further domain gains more than {least:.2g}"
-    while whole.loss > least:
-        names = _strongest(appraisal.scores, set(block.shares) - set(picked))
-        wider = {name: situation.route("auto", (*picked, name)).coordinates for name in names}
-        wider = {name: coordinates for name, coordinates in wider.items() if coordinates.blocks}
-        gains = {name: round(appraisal.gain(at, coordinates), 12) for name, coordinates in wider.items()}
-        best = min(gains, key=lambda name: (-gains[name], name), default="")
-        if not best or gains[best] <= least:
+    each = swarm_runs(situation.observed, 2) - swarm_runs(situation.observed, 1)
+    error = appraisal.error()
+    least = max(error, LEAST_GAIN * each)
+    if whole.loss <= least:
+        return (), f"auto is full: the predicted gap is below {least:.2g}, the least that counts as a gain"
+    at, picked, why = start, (), f"nothing more gains {least:.2g}, the least that counts"
+    while step := _best_step(situation, at, picked, appraisal, error):
+        names, wider = step
+        if wish.max_runs is not None and swarm_runs(situation.observed, len(wider.names)) > wish.max_runs:
+            why = f"more would not fit {wish.max_runs} runs"
             break
-        if wish.max_runs is not None and swarm_runs(situation.observed, len(wider[best].names)) > wish.max_runs:
-            why = f"the next domain, {best}, does not fit {wish.max_runs} runs"
-            break
-        picked, at = (*picked, best), wider[best]
-    assert affected <= set(at.free)
-    return tuple(sorted(picked)), f"auto adds {', '.join(picked)}; {why}" if picked else f"auto is full: {why}"
+        picked, at = (*picked, *names), wider
+    return tuple(sorted(picked)), f"auto adds {', '.join(sorted(picked))}; {why}" if picked else f"auto is full: {why}"
+
+
+def _best_step(
+    situation: Situation, at: Coordinates, picked: tuple[str, ...], appraisal: Appraisal, error: float
+) -> tuple[tuple[str, ...], Coordinates] | None:
+    """The domains whose gain a run is largest among those that count, and the coordinates with them."""
+    before, best, found = appraisal.lowest(at), 0.0, None
+    for names in _candidates(situation.observed, at, appraisal.scores):
+        wider = situation.route("auto", (*picked, *names)).coordinates
+        after = appraisal.lowest(wider) if wider.blocks else ()
+        if not after or not before:
+            continue
+        # At the least that the guesses allow; to the digits that every machine agrees on.
+        gain = round(min(b - a for b, a in zip(before, after, strict=True)), 9)
+        runs = swarm_runs(situation.observed, len(wider.names)) - swarm_runs(situation.observed, len(at.names))
+        if gain > max(error, LEAST_GAIN * runs) and gain / runs > best:
+            best, found = gain / runs, (names, wider)
+    return found
+
+
+def _candidates(observed: Observed, at: Coordinates, scores: Mapping[str, float]) -> Iterator[tuple[str, ...]]:
+    """What may be freed next: each of the most coupled domains, and the first to run out, by twos, fours, eights.
+
+    The block's cap is that of its tightest member; where many are about as tight, freeing one of them loosens nothing.
+    """
+    (block,) = at.blocks
+    shares = {name: share for name, share in block.shares.items() if share}
+    yield from ((name,) for name in _strongest(scores, set(block.shares)))
+    tightest = sorted(shares, key=lambda name: (Fraction(observed.states[name].tokens, shares[name]), name))
+    size = 2
+    while size <= len(tightest) - 2:
+        yield tuple(tightest[:size])
+        size *= 2
 
 
 def _strongest(scores: Mapping[str, float], names: set[str]) -> list[str]:
