@@ -77,6 +77,10 @@ class LogLinearFit:
         """The law c + exp(A·p) at each mixture: N × M."""
         return np.asarray(self.offsets_M + np.exp(weights_NC @ self.coefficients_MC.T))
 
+    def spread(self, weights_NC: Array) -> Array:
+        """As uncertain everywhere: N × M ones."""
+        return np.ones((len(weights_NC), len(self.metrics)))
+
     def gradient(self, weights_C: Array) -> Array:
         """The slopes A_j exp(A·p): M × C."""
         return np.asarray(np.exp(self.coefficients_MC @ weights_C)[:, None] * self.coefficients_MC)

@@ -124,6 +124,9 @@ class Fit(Protocol):
     def predict(self, weights_NC: Array) -> Array:
         """Predicted metrics (N × M) at the mixtures `weights_NC`."""
 
+    def spread(self, weights_NC: Array) -> Array:
+        """How uncertain predictions are relative to each other (N × M); the width of intervals is cross-validated."""
+
     def gradient(self, weights_C: Array) -> Array:
         """∂ metric / ∂ weight (M × C) at one mixture."""
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from olmixctl.errors import SpecError
+from olmixctl.surrogate.gaussian import Gaussian
 from olmixctl.surrogate.log_linear import LogLinear
 from olmixctl.surrogate.model import Evidence, Family
+from olmixctl.surrogate.saturating import Saturating
 
-__all__ = ["FAMILIES", "Choice", "resolve"]
+__all__ = ["FAMILIES", "SOLVED", "Choice", "resolve"]
 
 FAMILIES: dict[str, Family] = {
     "log_linear": LogLinear(),
+    "saturating": Saturating(),
+    "gaussian": Gaussian(),
 }
+
+SOLVED = ("log_linear",)
+"""What a mix may be decided by: solving, certifying and verifying know its derivatives. `olmixctl fit` knows all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +31,18 @@ class Choice:
 
 
 def resolve(name: str, evidence: Evidence) -> Choice:
-    """The family called `name`; `auto` chooses for the evidence.
+    """The family that a mix is solved with: the one called `name`; `auto` is log_linear, for which the solve is exact.
+
+    `olmixctl fit`, which predicts and solves nothing, lets cross-validation choose (`choice.choose`).
 
     Raises:
-        SpecError: no family has this name.
+        SpecError: no family that mixes are solved with has this name.
     """
     if name == "auto":
         runs, coordinates = len(evidence.runs), len(evidence.coordinates)
-        return Choice(FAMILIES["log_linear"], f"auto: the one family there is ({runs} runs, {coordinates} coordinates)")
-    if name not in FAMILIES:
-        known = ", ".join(["auto", *sorted(FAMILIES)])
+        reason = f"auto: the one family mixes are solved with ({runs} runs, {coordinates} coordinates)"
+        return Choice(FAMILIES["log_linear"], reason)
+    if name not in SOLVED:
+        known = ", ".join(["auto", *SOLVED])
         raise SpecError(f"surrogate {name!r} is not known", remedy=f"write one of: {known}")
     return Choice(FAMILIES[name], "as declared")

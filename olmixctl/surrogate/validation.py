@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from olmixctl.surrogate.model import Array, Evidence, Family
 
-__all__ = ["CrossValidation", "cross_validate", "rank_correlation"]
+__all__ = ["CrossValidation", "HeldOut", "cross_validate", "hold_out", "rank_correlation", "score"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +37,15 @@ class CrossValidation:
     runs: int
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Predictions of runs that the fit had not seen, their relative uncertainty, and the folds used."""
+
+    predicted_RM: Array
+    spread_RM: Array
+    folds: int
+
+
 def cross_validate(
     evidence: Evidence,
     family: Family,
@@ -50,13 +59,29 @@ def cross_validate(
     Runs of one mixture (replicates) share a fold, or the fit would have seen the answer. Folds depend on the seed and
     the run ids, never on their order.
     """
+    held = hold_out(evidence, family, folds=folds, seed=seed)
+    return None if held is None else score(evidence, held, objective_weights=objective_weights)
+
+
+def hold_out(evidence: Evidence, family: Family, *, folds: int = 5, seed: int = 0) -> HeldOut | None:
+    """Predictions of every run from a fit without its fold; None with fewer than three different mixtures."""
     fold_R, used = _folds(evidence, folds, seed)
     if used < 2:
         return None
-    predicted_RM = np.empty_like(evidence.losses_RM)
+    predicted_RM, spread_RM = np.empty_like(evidence.losses_RM), np.empty_like(evidence.losses_RM)
     for fold in range(used):
         out_R = fold_R == fold
-        predicted_RM[out_R] = family.fit(evidence.subset(~out_R)).predict(evidence.weights_RC[out_R])
+        fit = family.fit(evidence.subset(~out_R))
+        predicted_RM[out_R] = fit.predict(evidence.weights_RC[out_R])
+        spread_RM[out_R] = fit.spread(evidence.weights_RC[out_R])
+    return HeldOut(predicted_RM, spread_RM, used)
+
+
+def score(
+    evidence: Evidence, held: HeldOut, *, objective_weights: Mapping[str, float] | None = None
+) -> CrossValidation:
+    """Rank and error of these predictions."""
+    predicted_RM = held.predicted_RM
     weights_M = np.array(
         [(objective_weights or {}).get(m, 1.0 if objective_weights is None else 0.0) for m in evidence.metrics]
     )
@@ -68,7 +93,7 @@ def cross_validate(
         rmse=_rmse(measured_R, objective_R),
         metric_spearman={name: rank_correlation(y, f) for name, y, f in columns},
         metric_rmse={name: _rmse(y, f) for name, y, f in columns},
-        folds=used,
+        folds=held.folds,
         runs=len(evidence.runs),
     )
 

@@ -1,0 +1,218 @@
+"""A Gaussian process on the logarithms of the losses, around diminishing returns of every domain.
+
+    log(f − c) ~ level − Σ_j a_j u_j(p_j; s_j) + a smooth function of u,   u = log(1 + p/s) / log(1 + 1/s)
+
+What is parametric is the law `saturating`; the smooth function, whose rate is learned per domain, is what that law
+misses: interactions. Few runs say little of the hyperparameters, so predictions average over them: draws from the
+normal distribution around the mode of the posterior (Laplace), of two models, one with free slopes and one whose
+slopes a are not negative. With more runs the mode alone gives the same, and with many it is found on a part of them.
+
+Source of the parts: MacKay 1992 (Laplace and evidence), Neal 1996 (rates per input); the combination is ours and its
+measurements stand in docs/numerics.md. Array dimensions: R runs, C coordinates, S sampled ones, M metrics, K metrics
+that move, N mixtures, P parameters, D draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from olmixctl.surrogate.descent import Descended, descend
+from olmixctl.surrogate.model import Array, Evidence, FitStatus
+from olmixctl.surrogate.process import Process
+from olmixctl.surrogate.targets import Targets, status_of
+
+__all__ = ["Gaussian", "GaussianFit"]
+
+# Up to so many runs: draws around the mode; two models; hyperparameters from all runs.
+_FEW, _SOME, _MANY = 96, 192, 256
+_DRAWS = 16
+_ITERATIONS = 100
+# With more runs than `_SOME`; forty gave the same predictions as two hundred.
+_FEWER_ITERATIONS = 40
+_TOLERANCE = 1e-6
+_DIFFERENCE = 1e-3
+# The least precision of the posterior is that of the widest prior.
+_LEAST_PRECISION = 0.25
+# Entries of a batch of matrices: 32 MB, and several are alive at once.
+_BATCH = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GaussianFit:
+    """Fitted processes; predictions are made from the runs and the hyperparameters.
+
+    Attributes:
+        coordinates: C names.
+        metrics: M names.
+        targets: the runs, standardised.
+        free_DKP: hyperparameters of the model with free slopes, by draw.
+        held_DKP: those of the model with slopes that are not negative; no draws when there are many runs.
+        status: read first.
+    """
+
+    coordinates: tuple[str, ...]
+    metrics: tuple[str, ...]
+    targets: Targets
+    free_DKP: Array
+    held_DKP: Array
+    status: FitStatus
+
+    @property
+    def family(self) -> str:
+        """`gaussian`."""
+        return "gaussian"
+
+    def predict(self, weights_NC: Array) -> Array:
+        """The loss expected at each mixture: N × M."""
+        return self.targets.losses(self._moments(weights_NC)[0])
+
+    def spread(self, weights_NC: Array) -> Array:
+        """Standard deviation of a new run's loss at each mixture, as the model sees it: N × M."""
+        mean_NK, variance_NK = self._moments(weights_NC)
+        targets = self.targets
+        spread_NM = np.zeros((len(weights_NC), len(self.metrics)))
+        above_NK = np.exp(targets.mean_K + targets.scale_K * mean_NK)
+        spread_NM[:, targets.moving_M] = above_NK * targets.scale_K * np.sqrt(variance_NK)
+        return spread_NM
+
+    def gradient(self, weights_C: Array) -> Array:
+        """∂ metric / ∂ weight: M × C."""
+        targets, here_S = self.targets, weights_C[self.targets.sampled_C]
+        slope_KS = np.zeros((len(targets.floor_K), len(here_S)))
+        draws = 0
+        for process, at_KP, batch in self._models():
+            slope_KS[batch] += process.posterior(at_KP).gradient(here_S)
+            draws += batch.start == 0
+        mean_1K, _ = self._moments(weights_C[None])
+        above_K = np.exp(targets.mean_K + targets.scale_K * mean_1K[0])
+        gradient_MC = np.zeros((len(self.metrics), len(self.coordinates)))
+        rows, columns = np.flatnonzero(targets.moving_M), np.flatnonzero(targets.sampled_C)
+        gradient_MC[np.ix_(rows, columns)] = (above_K * targets.scale_K)[:, None] * slope_KS / max(draws, 1)
+        return gradient_MC
+
+    def parameters(self) -> dict[str, Array]:
+        """Hyperparameters and scales."""
+        targets = self.targets
+        scales = {"floors": targets.floor_K, "means": targets.mean_K, "scales": targets.scale_K}
+        return {"free": self.free_DKP, "held": self.held_DKP, **scales}
+
+    def _moments(self, weights_NC: Array) -> tuple[Array, Array]:
+        """Mean and variance of the standardised logarithms, over all draws: N × K each."""
+        weights_NS = weights_NC[:, self.targets.sampled_C]
+        count = len(self.targets.floor_K)
+        first_NK, second_NK = np.zeros((len(weights_NC), count)), np.zeros((len(weights_NC), count))
+        draws = 0
+        for process, at_KP, batch in self._models():
+            posterior = process.posterior(at_KP)
+            for rows in _batches(len(weights_NS), len(process.weights_RC) * len(at_KP)):
+                mean_KN, variance_KN = posterior.at(weights_NS[rows])
+                first_NK[rows, batch] += mean_KN.T
+                second_NK[rows, batch] += (variance_KN + mean_KN**2).T
+            draws += batch.start == 0
+        mean_NK = first_NK / max(draws, 1)
+        return mean_NK, np.maximum(second_NK / max(draws, 1) - mean_NK**2, 0.0)
+
+    def _models(self) -> Iterator[tuple[Process, Array, slice]]:
+        """Every draw of every model, in batches of metrics."""
+        targets = self.targets
+        for held, draws_DKP in ((False, self.free_DKP), (True, self.held_DKP)):
+            for at_KP in draws_DKP:
+                for batch in _batches(len(at_KP), len(targets.weights_RS) ** 2):
+                    yield Process(targets.weights_RS, targets.values_KR[batch], held), at_KP[batch], batch
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """The family."""
+
+    @property
+    def name(self) -> str:
+        """Registry name."""
+        return "gaussian"
+
+    def fit(self, evidence: Evidence) -> GaussianFit:
+        """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.
+
+        Never-sampled coordinates have no effect on predictions and are named by the status. Runs of one mixture are
+        told apart by noise alone, so replicates measure it.
+
+        Raises:
+            IntegrityError: a loss that is not positive.
+        """
+        targets = Targets.of(evidence)
+        runs = len(evidence.runs)
+        part_R = _part(targets.weights_RS) if runs > _MANY else np.arange(runs)
+        modes = [_mode(Process(targets.weights_RS[part_R], targets.values_KR[:, part_R], held=False))]
+        held_DKP = np.zeros((0, *modes[0].parameters_BP.shape))
+        if runs <= _SOME:
+            modes.append(_mode(Process(targets.weights_RS, targets.values_KR, held=True)))
+            held_DKP = _draws(Process(targets.weights_RS, targets.values_KR, held=True), modes[1].parameters_BP)
+        free_DKP = _draws(Process(targets.weights_RS, targets.values_KR, held=False), modes[0].parameters_BP)
+        settled_K = np.all([mode.settled_B for mode in modes], axis=0)
+        moving = [name for name, moves in zip(evidence.metrics, targets.moving_M, strict=True) if moves]
+        still = tuple(name for name, done in zip(moving, settled_K, strict=True) if not done and runs <= _SOME)
+        return GaussianFit(
+            coordinates=evidence.coordinates,
+            metrics=evidence.metrics,
+            targets=targets,
+            free_DKP=free_DKP,
+            held_DKP=held_DKP,
+            status=status_of(evidence, free_DKP.shape[2], still, max(mode.iterations for mode in modes)),
+        )
+
+
+def _mode(process: Process) -> Descended:
+    """The mode of each metric's posterior, in batches that fit into memory."""
+    runs, count = process.targets_BR.shape[1], len(process.targets_BR)
+    iterations = _ITERATIONS if runs <= _SOME else _FEWER_ITERATIONS
+    start_1P = process.prior()[None]
+    found = [
+        descend(
+            Process(process.weights_RC, process.targets_BR[batch], process.held).objective,
+            np.repeat(start_1P, batch.stop - batch.start, axis=0),
+            iterations=iterations,
+            tolerance=_TOLERANCE,
+        )
+        for batch in _batches(count, runs**2)
+    ]
+    return Descended(
+        np.concatenate([start_1P[:0], *(part.parameters_BP for part in found)]),
+        np.concatenate([np.zeros(0), *(part.value_B for part in found)]),
+        np.concatenate([np.zeros(0, dtype=bool), *(part.settled_B for part in found)]),
+        max((part.iterations for part in found), default=0),
+    )
+
+
+def _draws(process: Process, mode_KP: Array) -> Array:
+    """Draws around the mode, in pairs on either side of it; the mode alone where runs are not few: D × K × P."""
+    if len(process.weights_RC) > _FEW or not len(mode_KP):
+        return mode_KP[None]
+    parameters = mode_KP.shape[1]
+    every, curvature_KPP = np.arange(len(mode_KP)), np.empty((*mode_KP.shape, parameters))
+    for p in range(parameters):
+        step_P = np.zeros(parameters)
+        step_P[p] = _DIFFERENCE
+        after_KP, before_KP = (process.objective(mode_KP + sign * step_P, every)[1] for sign in (1, -1))
+        curvature_KPP[:, p] = (after_KP - before_KP) / (2 * _DIFFERENCE)
+    values_KP, vectors_KPP = np.linalg.eigh(0.5 * (curvature_KPP + curvature_KPP.transpose(0, 2, 1)))
+    narrow_KP = 1.0 / np.sqrt(np.maximum(values_KP, _LEAST_PRECISION))
+    # The symmetric root: no draw depends on the signs of eigenvectors.
+    root_KPP = np.matmul(vectors_KPP * narrow_KP[:, None, :], vectors_KPP.transpose(0, 2, 1))
+    normal_DP = np.random.Generator(np.random.Philox(0)).standard_normal((_DRAWS // 2, parameters))
+    away_DKP = np.matmul(root_KPP, normal_DP.T).transpose(2, 0, 1)
+    return np.concatenate([mode_KP + away_DKP, mode_KP - away_DKP])
+
+
+def _part(weights_RS: Array) -> Array:
+    """The runs that hyperparameters are found on: `_MANY` of them, drawn by their mixtures and not by their order."""
+    order_R = np.lexsort(weights_RS.T)
+    return np.sort(order_R[np.random.Generator(np.random.Philox(1)).permutation(len(order_R))[:_MANY]])
+
+
+def _batches(count: int, entries: int) -> list[slice]:
+    """`count` things of so many entries each, in slices of at most `_BATCH` entries."""
+    size = max(1, _BATCH // max(entries, 1))
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
