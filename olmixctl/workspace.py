@@ -26,7 +26,7 @@ from olmixctl.errors import (
 from olmixctl.execute.events import DataPreparing, OnEvent, silent
 from olmixctl.execute.protocol import Executor
 from olmixctl.execute.work import Sharing, alone, lease_name
-from olmixctl.ledger.inventories import read_inventories
+from olmixctl.ledger.inventories import check_inventories
 from olmixctl.ledger.lazy import LazyRecords
 from olmixctl.ledger.leases import Leases
 from olmixctl.ledger.locate import locate
@@ -49,6 +49,7 @@ from olmixctl.spec.load import LoadedMix, load_mix
 from olmixctl.spec.model import MixSpec
 
 if TYPE_CHECKING:
+    from olmixctl.report.text_leases import Freed
     from olmixctl.corpus.context import CorpusContext
     from olmixctl.methods.certify import Surroundings, Verification
     from olmixctl.methods.explain import Explanation
@@ -267,11 +268,11 @@ class Workspace:
 
         lock = self._need_lock()
         self.ledger.check()
-        observed = observed_as_locked(self.spec, lock, self._trainer)
-        result = verify_lock(lock, observed, self._around(lock))
+        around = self._around(lock)
+        result = verify_lock(lock, observed_as_locked(self.spec, lock, self._trainer), around)
         if deep and result.sound:
-            known, _ = read_inventories(self.ledger.home, [record.fingerprint for record in lock.domains.values()])
-            result = replace(result, checks=(*result.checks, *data_checks(self.spec, lock, self._context(), known)))
+            read = data_checks(self.spec, lock, self._context(), around.inventories)
+            result = replace(result, checks=(*result.checks, *read))
         return result
 
     def explain(self, domain: str, bootstrap: Bootstrap | None = None) -> Explanation:
@@ -332,7 +333,26 @@ class Workspace:
         decided = f"\nserial: {lock.solution.weights_from}\n"
         taints = {key: found[-1].reason for key, found in self.ledger.taints().items()}
         history = earlier_locks(self.lock_path, lambda digest, text: digest in lock.parents or decided in text)
-        return Surroundings(records=self.ledger.records(), taints=taints, history=history)
+        return Surroundings(
+            records=self.ledger.records(),
+            taints=taints,
+            inventories=check_inventories(self.ledger.home),
+            history=history,
+        )
+
+    def unlock(self, *, force: bool = False) -> tuple[Freed, ...]:
+        """All leases; those whose holder has ended are removed, with `force` those of living holders, too."""
+        from olmixctl.report.text_leases import Freed
+
+        leases, now = Leases(self._leases_home), int(time.time())
+        return tuple(
+            Freed(
+                held=held,
+                age_seconds=max(now - held.since, 0) if held.owner else 0,
+                removed=(held.dead or force) and leases.evict(held.lease),
+            )
+            for held in leases.holders()
+        )
 
     # What the present is.
 

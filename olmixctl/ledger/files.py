@@ -23,6 +23,7 @@ __all__ = [
     "Attempt",
     "Taint",
     "attempt_of",
+    "check_text",
     "dump_run",
     "dump_taint",
     "parse_run",
@@ -118,7 +119,7 @@ def parse_run(raw: bytes, name: str, shown: str) -> RunRecord:
         raise _damage(f"the file is named for another run: it holds {record.key}", shown)
     if record.digest != stated:
         raise _damage("the run file was altered after it was written: its digest does not match its content", shown)
-    _check_text(raw, dump_run(record), shown, _REMEDY)
+    check_text(raw, dump_run(record), shown, _REMEDY)
     return record
 
 
@@ -160,7 +161,7 @@ def parse_taint(raw: bytes, name: str, shown: str) -> Taint:
         raise IntegrityError(
             f"the file is named for another run: it taints {taint.attempt.key}", place=Place(shown), remedy=remedy
         )
-    _check_text(raw, dump_taint(taint), shown, remedy)
+    check_text(raw, dump_taint(taint), shown, remedy)
     return taint
 
 
@@ -178,7 +179,7 @@ def _digest(body: dict[str, object]) -> str:
     return "sha256:" + sha256_hex(canonical_json(body))
 
 
-def _check_text(raw: bytes, text: str, shown: str, remedy: str) -> None:
+def check_text(raw: bytes, text: str, shown: str, remedy: str) -> None:
     """The bytes are those that are written for the content: JSON that says a thing twice shows people the other one.
 
     Raises:
@@ -186,6 +187,10 @@ def _check_text(raw: bytes, text: str, shown: str, remedy: str) -> None:
     """
     if raw == text.encode():
         return
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise IntegrityError(
+            "it starts with a byte-order mark, which an editor put there", place=Place(shown), remedy=remedy
+        )
     if raw.replace(b"\r\n", b"\n") == text.encode():
         raise IntegrityError(
             "its line ends are CRLF, and it was written with LF: a checkout or an editor converted them",

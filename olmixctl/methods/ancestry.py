@@ -14,7 +14,7 @@ from olmixctl.mixture import GRID
 from olmixctl.plan.model import Observed
 from olmixctl.plan.reuse import kept_shares
 
-__all__ = ["History", "ancestry_checks", "mix_before"]
+__all__ = ["History", "ancestry_checks", "kept_domains", "mix_before"]
 
 History = Mapping[str, Lock]
 """Digest → lock, of committed locks."""
@@ -42,7 +42,7 @@ def mix_before(lock: Lock, history: History | None) -> dict[str, float] | None:
     if history is None or len(lock.parents) != 1 or lock.parents[0] not in history:
         return None
     parent = history[lock.parents[0]]
-    new_name = {old: new for new, old in _kept(lock, parent).items()}
+    new_name = {old: new for new, old in kept_domains(lock, parent).items()}
     return {new_name.get(d, d): points / GRID for d, points in parent.weights.items()}
 
 
@@ -73,7 +73,7 @@ def _domains(lock: Lock, parents: list[Lock]) -> Iterator[str]:
     if len(parents) != 1:
         return
     parent = parents[0]
-    kept = _kept(lock, parent)
+    kept = kept_domains(lock, parent)
     inside = {d: old for d, old in kept.items() if lock.domains[d].block is not None}
     carried = kept_shares(parent, inside) if inside else {}
     for domain, old in inside.items():
@@ -102,11 +102,11 @@ def _standing(lock: Lock, history: History) -> Iterator[str]:
 
 
 def _same_weights(lock: Lock, old: Lock) -> bool:
-    kept = _kept(lock, old)
+    kept = kept_domains(lock, old)
     return len(kept) == len(lock.weights) and all(lock.weights[new] == old.weights[was] for new, was in kept.items())
 
 
-def _kept(lock: Lock, parent: Lock) -> dict[str, str]:
+def kept_domains(lock: Lock, parent: Lock) -> dict[str, str]:
     """Id now → id before, of domains with the same documents; the same id first."""
     kept = {
         d: d

@@ -13,18 +13,20 @@ from decimal import Decimal
 
 from olmixctl.errors import InfeasibleError, OlmixctlError
 from olmixctl.fingerprint import canonical_json, digest
+from olmixctl.inventory import Inventory
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.model import Lock
-from olmixctl.methods.ancestry import History, ancestry_checks, mix_before
+from olmixctl.methods.ancestry import History, ancestry_checks, kept_domains, mix_before
 from olmixctl.methods.checks import Verification, VerifyCheck
 from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios
 from olmixctl.methods.problem import bounds, broken_rows
-from olmixctl.methods.restated import restated
+from olmixctl.methods.restated import POINTS, restated
 from olmixctl.methods.shape import shape_check
-from olmixctl.mixture import GRID
+from olmixctl.mixture import GRID, Block, Coordinates
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed, is_rehearsal
+from olmixctl.plan.reuse import BLOCK_NAME, kept_shares
 
 __all__ = ["Surroundings", "Verification", "VerifyCheck", "verify_lock"]
 
@@ -36,11 +38,13 @@ class Surroundings:
     Attributes:
         records: the ledger.
         taints: key → why, of runs with a tainted result.
+        inventories: fingerprint → what a domain's data was.
         history: digest → committed lock; None without Git.
     """
 
     records: Mapping[str, RunRecord]
     taints: Mapping[str, str] = field(default_factory=dict)
+    inventories: Mapping[str, Inventory] = field(default_factory=dict)
     history: History | None = None
 
 
@@ -64,7 +68,7 @@ def verify_lock(lock: Lock, observed: Observed, around: Surroundings) -> Verific
         checks.append(VerifyCheck(name="evals", ok=False, detail="the lock measures others than the mix file"))
     elif same:
         checks += [_protection(lock, observed), _bounds(lock, observed), _repetition(lock, observed)]
-        checks += [*_excluded(lock, around), *_evidence(lock, observed, around)]
+        checks += [_inventories(lock, around), *_excluded(lock, around), *_evidence(lock, observed, around)]
         checks += ancestry_checks(lock, observed, around.history)
     return Verification(lock=lock, checks=tuple(checks))
 
@@ -131,6 +135,25 @@ def _repetition(lock: Lock, observed: Observed) -> VerifyCheck:
     return VerifyCheck(name="repetition", ok=not wrong, detail=detail)
 
 
+def _inventories(lock: Lock, around: Surroundings) -> VerifyCheck:
+    """What a domain's data was said to be, where that is kept: its counts and documents by its fingerprint."""
+    known = {d: around.inventories.get(record.fingerprint) for d, record in lock.domains.items()}
+    wrong = [
+        domain
+        for domain, found in known.items()
+        if found is not None
+        for record in [lock.domains[domain]]
+        if (record.content, record.tokens, record.documents) != (found.content, found.tokens, found.documents)
+    ]
+    kept = sum(found is not None for found in known.values())
+    if wrong:
+        return VerifyCheck(name="inventories", ok=False, detail=f"counts or documents misstated for {', '.join(wrong)}")
+    if not kept:
+        return VerifyCheck(name="inventories", ok=None, detail="none is kept: counts of domains stand as stated")
+    rest = f"; {len(known) - kept} domains have none" if kept < len(known) else ""
+    return VerifyCheck(name="inventories", ok=True, detail=f"{kept} agree with the lock{rest}")
+
+
 def _excluded(lock: Lock, around: Surroundings) -> Iterator[VerifyCheck]:
     """Runs said to be left out are in the ledger, for the reason that is given."""
     wrong = []
@@ -150,7 +173,7 @@ def _excluded(lock: Lock, around: Surroundings) -> Iterator[VerifyCheck]:
 def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[VerifyCheck]:
     if not lock.evidence:
         yield _no_evidence(lock)
-        yield _kept(lock, observed)
+        yield _kept(lock, observed, around.history)
         return
     problem = _evidence_problem(lock, observed, around)
     detail = problem or f"{len(lock.evidence)} runs, as they were"
@@ -225,21 +248,37 @@ def _no_evidence(lock: Lock) -> VerifyCheck:
     return VerifyCheck(name="evidence", ok=not said, detail=detail)
 
 
-def _kept(lock: Lock, observed: Observed) -> VerifyCheck:
-    """A lock without runs of its own keeps ratios: its weights follow from its shares."""
-    if lock.solution.status == "carried":
-        detail = "carried over without a run: nothing is measured; its bounds are checked above"
-        return VerifyCheck(name="kept ratios", ok=None, detail=detail)
-    if lock.solution.status != "kept":
-        detail = f"the mix was {lock.solution.status} from the lock before; its bounds are checked above"
+def _kept(lock: Lock, observed: Observed, history: History | None) -> VerifyCheck:
+    """A lock without runs of its own keeps ratios: its weights follow from its shares, or from the lock before."""
+    coordinates = lock.coordinates if lock.solution.status == "kept" else _projected_from(lock, history)
+    if coordinates is None:
+        detail = f"{lock.solution.status} from a lock that is not at hand: the bounds hold, the weights stand as stated"
         return VerifyCheck(name="kept ratios", ok=None, detail=detail)
     try:
-        weights, moved = keep_ratios(observed, lock.coordinates)
+        weights, moved = keep_ratios(observed, coordinates)
     except InfeasibleError as error:
         return VerifyCheck(name="kept ratios", ok=False, detail=error.message)
-    ok = not moved and dict(weights) == dict(lock.weights)
-    detail = "the weights are the recorded shares" if ok else "the weights are not those of the recorded shares"
+    if lock.solution.status == "kept":
+        ok = not moved and dict(weights) == dict(lock.weights)
+        detail = "the weights are the recorded shares" if ok else "the weights are not those of the recorded shares"
+    else:
+        ok = moved and all(abs(weights[d] - points) <= POINTS for d, points in lock.weights.items())
+        detail = "the nearest mix to that of the lock before" + ("" if ok else " is another")
     return VerifyCheck(name="kept ratios", ok=ok, detail=detail)
+
+
+def _projected_from(lock: Lock, history: History | None) -> Coordinates | None:
+    """The kept ratios that were moved on the bounds: those of the lock before, in one block."""
+    if lock.solution.status != "projected" or len(lock.parents) != 1 or lock.parents[0] not in (history or {}):
+        return None
+    parent = (history or {})[lock.parents[0]]
+    kept = kept_domains(lock, parent)
+    shares = kept_shares(parent, kept)
+    return (
+        Coordinates((), (Block(BLOCK_NAME, shares),))
+        if len(kept) == len(lock.domains) and any(shares.values())
+        else None
+    )
 
 
 def _file(key: str) -> str:

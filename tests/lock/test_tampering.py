@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 from workspaces import make_workspace, write_domain, write_mix
 
 from olmixctl.cli.app import app
+from olmixctl.corpus.context import CorpusContext
+from olmixctl.corpus.inventories import take_inventory
 from olmixctl.errors import IntegrityError, StaleError
 from olmixctl.fingerprint import sha256_hex
+from olmixctl.ledger.inventories import put_inventory
 from olmixctl.surrogate.log_linear import LogLinear
 from olmixctl.workspace import Workspace
 
@@ -34,6 +37,9 @@ def written(tmp_path_factory):
     apply(root)
     workspace = Workspace.open(cwd=root)
     workspace.ledger.taint(spare(workspace), "the disk was full")
+    context = CorpusContext.open(root, tokenizer="bytes")
+    for state in workspace.plan().observed.states.values():
+        put_inventory(workspace.ledger.home, take_inventory(state, context))
     return root
 
 
@@ -94,8 +100,8 @@ def evidence_file(workspace):
 
 def files(workspace):
     """A file of each kind that is committed."""
-    taint = next(workspace.ledger.folder.glob("t1-*.json"))
-    return [workspace.lock_path, evidence_file(workspace), taint]
+    taint, inventory = (next(workspace.ledger.folder.glob(f"{kind}1-*.json")) for kind in "td")
+    return [workspace.lock_path, evidence_file(workspace), taint, inventory]
 
 
 def test_one_character_of_any_field_is_seen_and_the_file_is_named(workspace):
@@ -236,13 +242,11 @@ WITHOUT_GIT = {
     "tool.version",
     "spec.full",
     "domains.fingerprint",
-    "domains.tokens",
-    "domains.documents",
     "domains.changed_in",
     "blocks.from_serial",
     "predicted.previous",
 }
-WITH_GIT = {"parent", "tool.version", "spec.full", "domains.fingerprint", "domains.tokens", "domains.documents"}
+WITH_GIT = {"parent", "tool.version", "spec.full", "domains.fingerprint"}
 
 
 def fields(text):

@@ -33,7 +33,7 @@ def forge(workspace, **changes):
 
 
 def failed(workspace):
-    return {check.name for check in workspace.verify().checks if not check.ok}
+    return {check.name for check in workspace.verify().checks if check.ok is False}
 
 
 def test_an_honest_lock_passes_every_check(workspace):
