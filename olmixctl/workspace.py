@@ -49,11 +49,11 @@ from olmixctl.spec.load import LoadedMix, load_mix
 from olmixctl.spec.model import MixSpec
 
 if TYPE_CHECKING:
-    from olmixctl.report.text_leases import Freed
     from olmixctl.corpus.context import CorpusContext
     from olmixctl.methods.certify import Surroundings, Verification
     from olmixctl.methods.explain import Explanation
     from olmixctl.methods.resample import Bootstrap
+    from olmixctl.report.text_leases import Freed
 
 __all__ = ["ApplyResult", "Workspace"]
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from olmixctl.cli import apply, diff, explain, export, fmt, init, plan, runs, show, validate, verify
+from olmixctl.cli import apply, diff, explain, export, fmt, init, plan, runs, show, taint, unlock, validate, verify
 from olmixctl.cli.boundary import bounded
 
 __all__ = ["app"]
 
 _EXITS = """
-Exit codes: 0 done, 1 error, 2 changes present (only where asked for), 3 blocked, 4 stale, 5 reserved,
+Exit codes: 0 done, 1 error, 2 changes present (only where asked for), 3 blocked, 4 stale, 5 leased,
 6 incomplete and resumable, 7 infeasible, 8 integrity, 64 usage, 70 a defect.
 """
 
@@ -58,6 +58,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "verify": verify.verify,
     "explain": explain.explain,
     "export": export.export,
+    "unlock": unlock.unlock,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(bounded(_command))
@@ -65,4 +66,5 @@ for _name, _command in _COMMANDS.items():
 _runs = typer.Typer(name="runs", help="The evidence: recorded proxy runs.", no_args_is_help=True, rich_markup_mode=None)
 _runs.command("list")(bounded(runs.list_runs))
 _runs.command("show")(bounded(runs.show_run))
+_runs.command("taint")(bounded(taint.taint_run))
 app.add_typer(_runs)

@@ -23,6 +23,7 @@ def apply(
     parallelism: Parallelism = None,
     max_runs: MaxRuns = None,
     solve_only: SolveOnly = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for runs that another apply trains.")] = False,
     reuse: Reuse = None,
     recompute: Recompute = None,
     allow_remove: AllowRemove = None,
@@ -62,4 +63,4 @@ def apply(
     if not (auto_approve or saved or approve(console)):
         console.hint("nothing was done")
         return 1
-    return apply_made(made, console, parallelism=parallelism)
+    return apply_made(made, console, parallelism=parallelism, wait=not no_wait)

@@ -15,6 +15,7 @@ from olmixctl.errors import UsageError
 from olmixctl.lock.codec import lock_as_json
 from olmixctl.lock.diff import diff_locks
 from olmixctl.report.numbers import plural, seconds
+from olmixctl.report.text_cost import spent_as_json, spent_in_words
 from olmixctl.report.text_diff import diff_text
 from olmixctl.report.text_lock import lock_text
 from olmixctl.workspace import ApplyResult
@@ -38,14 +39,14 @@ def approve(console: Console, command: str = "apply") -> bool:
     return typer.confirm("Apply this plan?", default=False, err=True)
 
 
-def apply_made(made: Made, console: Console, *, parallelism: int | None) -> int:
+def apply_made(made: Made, console: Console, *, parallelism: int | None, wait: bool = True) -> int:
     """Execute the plan, show the new lock and what to commit."""
     workspace = made.workspace
     with Line() as line:
-        result = workspace.apply(made.plan, parallelism=parallelism, on_event=ApplyProgress(line))
-    console.answer(f"\n{_outcome(result, console)}", _as_json(result))
+        result = workspace.apply(made.plan, parallelism=parallelism, wait=wait, on_event=ApplyProgress(line))
+    console.answer(f"\n{_outcome(result, console)}", _as_json(result, made))
     root = workspace.root
-    console.text(f"\n{_closing(result)}")
+    console.text(f"\n{_closing(result, made)}")
     if result.written:
         lock, runs = workspace.lock_path, workspace.ledger.folder
         paths = shlex.join(
@@ -61,19 +62,22 @@ def _outcome(result: ApplyResult, console: Console) -> str:
     return diff_text(diff_locks(result.previous, result.lock), console.look)
 
 
-def _closing(result: ApplyResult) -> str:
+def _closing(result: ApplyResult, made: Made) -> str:
     trained = f"{plural(result.trained, 'run')} trained in {seconds(result.wall_seconds)}"
     wrote = f"lock serial {result.lock.serial} written" if result.written else "the lock stands"
     if result.by_another:
         wrote = f"another apply wrote lock serial {result.lock.serial}, the one this would have written"
-    return f"{trained}, {wrote}."
+    spent = spent_in_words(result.device_seconds, made.plan.cost, made.workspace.spec.budget.gpu_hour_price)
+    return f"{trained}, {wrote}." + (f"\n{spent}." if spent else "")
 
 
-def _as_json(result: ApplyResult) -> dict[str, object]:
+def _as_json(result: ApplyResult, made: Made) -> dict[str, object]:
     return {
         "written": result.written,
+        "by_another": result.by_another,
         "trained": result.trained,
         "recorded": result.recorded,
         "wall_seconds": round(result.wall_seconds, 3),
+        "device_seconds": spent_as_json(result.device_seconds, made.plan.cost),
         "lock": lock_as_json(result.lock),
     }

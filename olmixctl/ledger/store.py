@@ -116,13 +116,13 @@ class Ledger:
         self._read(self._attempts())
         self.taints()
 
-    def attempts(self, key: str) -> dict[Attempt, RunRecord]:
-        """All results of a run, tainted ones too, in their order.
+    def results(self, key: str | None = None) -> dict[Attempt, RunRecord]:
+        """All results, tainted ones too, or those of one run; sorted by key and attempt.
 
         Raises:
             IntegrityError: a file is damaged.
         """
-        return self._read(sorted(attempt for attempt in self._attempts() if attempt.key == key))
+        return self._read(sorted(attempt for attempt in self._attempts() if key in (None, attempt.key)))
 
     def keys(self) -> list[str]:
         """Keys of all runs, those with tainted results alone too, sorted."""
@@ -163,7 +163,7 @@ class Ledger:
         """
         raw = dump_run(record).encode()
         while True:
-            others = self.attempts(record.key)
+            others = self.results(record.key)
             tainted = {taint_of(name) for name in self.home.names()}
             usable = [found for attempt, found in others.items() if attempt not in tainted]
             if any(found.finding == record.finding for found in usable) or (fenced and not usable):

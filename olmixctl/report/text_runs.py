@@ -4,31 +4,66 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from olmixctl.ledger.model import RunRecord
-from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table
+from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, percent, plural, seconds
 
-__all__ = ["run_text", "runs_text"]
+__all__ = ["Entry", "run_text", "runs_text"]
 
 _KEY = 11
 """Characters of a key that are shown: enough to tell runs apart and to name one."""
 
 
-def runs_text(name: str, records: Sequence[RunRecord], used: Collection[str], look: Look) -> str:
-    """All runs of a mix, a line each.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A recorded result.
+
+    Attributes:
+        record: the result.
+        number: 1 for the first result of its run.
+        stands: it is the one in use under its key; otherwise it is a replicate, or tainted.
+        used: the lock rests on its run.
+        tainted: why it must not be used, or None.
+    """
+
+    record: RunRecord
+    number: int = 1
+    stands: bool = True
+    used: bool = False
+    tainted: str | None = None
+
+    @property
+    def state(self) -> str:
+        """One word, or none."""
+        if self.tainted is not None:
+            return "tainted"
+        if not self.stands:
+            return "replicate"
+        if self.record.status == "diverged":
+            return "diverged"
+        return "in use" if self.used else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The record with how it stands."""
+        standing = {"attempt": self.number, "stands": self.stands, "tainted": self.tainted}
+        return self.record.body() | standing | {"evidence": self.used and self.stands}
+
+
+def runs_text(name: str, entries: Sequence[Entry], look: Look) -> str:
+    """All results of a mix, a line each; a taint's reason below its line.
 
     Args:
         name: of the mix.
-        records: its ledger.
-        used: keys of the runs that the lock rests on.
+        entries: its ledger.
         look: page and colour.
     """
-    if not records:
+    if not entries:
         return f"{name} has no recorded runs yet.\n"
-    rows = [_row(record, record.key in used) for record in records]
+    rows = [_row(entry) for entry in entries]
     columns = [
         Column("run"),
         Column("model"),
@@ -39,14 +74,33 @@ def runs_text(name: str, records: Sequence[RunRecord], used: Collection[str], lo
         Column(""),
         Column("largest", optional=True),
     ]
-    evidence = sum(record.key in used for record in records)
-    remark = f"{plural(len(records), 'run')} recorded, {evidence} behind the lock"
-    return page([[heading(name, look, remark)], table(columns, rows, look, indent=0)])
+    lines = table(columns, rows, look, indent=0)
+    title, body = lines[: len(lines) - len(rows)], lines[len(lines) - len(rows) :]
+    for line, entry in zip(body, entries, strict=True):
+        title += [line, *(wrapped(entry.tainted, look, indent=4, tone="care") if entry.tainted else ())]
+    return page([[heading(name, look, _remark(entries))], title])
 
 
-def _row(record: RunRecord, used: bool) -> Row:
-    diverged = record.status == "diverged"
-    state = Cell("diverged", "bad") if diverged else Cell("in use" if used else "", "good")
+def _remark(entries: Sequence[Entry]) -> str:
+    runs = len({entry.record.key for entry in entries})
+    evidence = sum(entry.used and entry.stands for entry in entries)
+    counts = (("replicate", sum(e.state == "replicate" for e in entries)), ("tainted", sum(map(_is_tainted, entries))))
+    more = "".join(
+        f", {count} {word if word == 'tainted' or count == 1 else word + 's'}" for word, count in counts if count
+    )
+    return f"{plural(runs, 'run')} recorded, {evidence} behind the lock{more}"
+
+
+def _is_tainted(entry: Entry) -> bool:
+    return entry.tainted is not None
+
+
+_TONES: dict[str, Tone] = {"diverged": "bad", "in use": "good", "tainted": "care", "replicate": "faint"}
+
+
+def _row(entry: Entry) -> Row:
+    record = entry.record
+    state = Cell(entry.state, _TONES.get(entry.state, "plain"))
     spent = record.provenance.get("device_seconds")
     name, weight = min(record.mixture.items(), key=lambda item: (-item[1], item[0]))
     return [
@@ -61,8 +115,16 @@ def _row(record: RunRecord, used: bool) -> Row:
     ]
 
 
-def run_text(record: RunRecord, look: Look) -> str:
-    """One run, whole."""
+def run_text(entries: Sequence[Entry], look: Look) -> str:
+    """One run, whole, with all its results; the one in use first."""
+    return "\n".join(_result(entry, look) for entry in sorted(entries, key=lambda e: (not e.stands, e.number)))
+
+
+def _result(entry: Entry, look: Look) -> str:
+    record = entry.record
+    number = "" if entry.number == 1 else f", result {entry.number}"
+    remark = record.status + number + (f", {entry.state}" if entry.state not in ("", "in use", record.status) else "")
+    why = [] if entry.tainted is None else wrapped(f"tainted: {entry.tainted}", look, tone="care")
     inputs = record.inputs
     setting = {
         "model": inputs.model,
@@ -76,7 +138,7 @@ def run_text(record: RunRecord, look: Look) -> str:
     numbers = [Column("", right=False), Column("", right=True)]
     return page(
         [
-            [heading(record.key, look, record.status)],
+            [heading(record.key, look, remark), *why],
             [heading("Mixture", look), *table(numbers, [[n, percent(w)] for n, w in mixture], look)],
             _section("Metrics, bits per byte", [[n, bits(v)] for n, v in sorted(record.metrics.items())], look),
             _section("Trained", [[n, v] for n, v in setting.items()], look),

@@ -10,7 +10,7 @@ from strategies import run_records
 from olmixctl.ledger.model import MixturePart, RunInputs, RunRecord
 from olmixctl.mixture import Mixture
 from olmixctl.report.look import Look
-from olmixctl.report.text_runs import run_text, runs_text
+from olmixctl.report.text_runs import Entry, run_text, runs_text
 
 RUN = RunRecord(
     inputs=RunInputs(
@@ -34,8 +34,8 @@ RUN = RunRecord(
 
 def test_runs_a_line_each(look):
     lost = dataclasses.replace(RUN, status="diverged", metrics={}, provenance={})
-    lines = runs_text("base", [RUN, lost], {RUN.key}, look).splitlines()
-    assert lines[0] == "base  2 runs recorded, 2 behind the lock"
+    lines = runs_text("base", [Entry(record=RUN, used=True), Entry(record=lost)], look).splitlines()
+    assert lines[0] == "base  1 run recorded, 1 behind the lock"
     assert lines[3].split() == [
         RUN.key[:11],
         "250k",
@@ -54,17 +54,38 @@ def test_runs_a_line_each(look):
 
 
 def test_no_runs(look):
-    assert runs_text("base", [], frozenset(), look) == "base has no recorded runs yet.\n"
+    assert runs_text("base", [], look) == "base has no recorded runs yet.\n"
 
 
 def test_one_run_whole(look):
-    text = run_text(RUN, look)
+    text = run_text([Entry(record=RUN)], look)
     assert text.startswith(f"{RUN.key}  done\n")
     for line in ("  code  75.00 %", "  python  0.9000", "  seed             3", '  realised tokens  {"code": 300000}'):
         assert line in text.splitlines()
 
 
+def test_tainted_results_and_replicates_say_what_they_are(look):
+    entries = [
+        Entry(record=RUN, tainted="loss spike after a restart", stands=False),
+        Entry(record=RUN, number=2, used=True),
+        Entry(record=RUN, number=3, stands=False),
+    ]
+    lines = runs_text("base", entries, look).splitlines()
+    assert lines[0] == "base  1 run recorded, 1 behind the lock, 1 replicate, 1 tainted"
+    assert "tainted" in lines[3]
+    assert lines[4] == "    loss spike after a restart"
+    assert "in use" in lines[5]
+    assert "replicate" in lines[6]
+
+
+def test_one_run_shows_all_its_results_the_one_in_use_first(look):
+    text = run_text([Entry(record=RUN, tainted="spike", stands=False), Entry(record=RUN, number=2)], look)
+    heads = [line for line in text.splitlines() if line.startswith(RUN.key)]
+    assert heads == [f"{RUN.key}  done, result 2", f"{RUN.key}  done, tainted"]
+    assert "  tainted: spike" in text.splitlines()
+
+
 @given(run_records())
 def test_any_run_can_be_shown(record):
-    assert record.key in run_text(record, Look())
-    assert record.key[:11] in runs_text("base", [record], frozenset(), Look())
+    assert record.key in run_text([Entry(record=record)], Look())
+    assert record.key[:11] in runs_text("base", [Entry(record=record)], Look())
