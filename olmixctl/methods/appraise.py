@@ -4,7 +4,7 @@ A log-linear law f_i(p) = c_i + exp(A_i·p) is fitted over all domains on every 
 those over fewer domains. A domain that no run has sampled gets coefficients from what it was made of, else from the
 other domains of its source, else from all domains. F(p) is the objective of the solve under these laws. A strategy
 gives away F(best in its coordinates) − F(best over all domains); its ingredients are those of Theorem 1 of
-arXiv 2602.12237, and the coupling of a domain j to the affected ones A is S_j = ‖ mean_i e^{z_i} A_ij A_i,A ‖ with z_i = A_i·p.
+arXiv 2602.12237. The coupling of a domain j to the affected ones A is S_j = ‖ mean_i e^{z_i} A_ij A_i,A ‖, z_i = A_i·p.
 
 Array dimensions: R runs, M metrics, J affected domains.
 """
@@ -138,15 +138,10 @@ class FittedLaws:
             freed=min(max(1 - math.fsum(best[d] for d in frozen), 0.0), 1.0),
         )
 
-    def gain(self, coordinates: Coordinates, wider: Coordinates) -> float:
-        """How much lower a search in `wider` gets, at the least over the guesses and a deviation either way."""
-        gains = []
-        for table in self._scenarios:
-            before, after = self._lowest(coordinates, table), self._lowest(wider, table)
-            if before is None or after is None:
-                return 0.0
-            gains.append(before - after)
-        return min(gains)
+    def lowest(self, coordinates: Coordinates) -> tuple[float, ...]:
+        """The objective at the best mix in `coordinates`, as guessed and with the guesses a deviation either way."""
+        values = [self._lowest(coordinates, table) for table in self._scenarios]
+        return () if None in values else tuple(value for value in values if value is not None)
 
     @cached_property
     def _error(self) -> float:
@@ -234,9 +229,9 @@ def _evidence(question: Question) -> Evidence | None:
     points: dict[str, dict[str, float]] = {}
     losses: dict[str, dict[str, float]] = {}
     for key, record in question.records.items():
-        weights = record.inputs.content_weights()
-        if is_comparable(record, wanted) and set(weights) <= set(names):
-            points[key] = {names[content]: weight for content, weight in weights.items()}
+        if is_comparable(record, wanted):
+            # What an older lock had, and this one has not, still says what the rest is worth beside it.
+            points[key] = {names.get(c, c): weight for c, weight in record.inputs.content_weights().items()}
             losses[key] = {metrics[ev]: value for ev, value in record.metrics_by_eval().items() if ev in metrics}
     sampled = sorted({name for point in points.values() for name in point})
     return Evidence.of({key: dict.fromkeys(sampled, 0.0) | p for key, p in points.items()}, losses) if points else None

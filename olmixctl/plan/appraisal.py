@@ -60,8 +60,11 @@ class Appraisal(Protocol):
     def gap(self, coordinates: Coordinates, at: Mixture | None = None) -> Gap | None:
         """What a search in `coordinates` (or the mix `at`) gives away; None when its bounds leave no mix."""
 
-    def gain(self, coordinates: Coordinates, wider: Coordinates) -> float:
-        """How much lower a search in `wider` gets, at the least that the guesses allow; 0 where nothing can be told."""
+    def lowest(self, coordinates: Coordinates) -> tuple[float, ...]:
+        """The objective at the best mix in `coordinates`: as guessed, and as far off as the guesses may be.
+
+        Always as many values, in the same order; empty where the bounds leave no mix.
+        """
 
 
 Appraise = Callable[[Question], Appraisal | str]

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.model import Lock
 from olmixctl.plan.changes import ChangeSet
-from olmixctl.plan.model import Check, Cost, Observed, is_rehearsal
+from olmixctl.plan.model import Check, Cost, Observed, block_caps, is_rehearsal
 from olmixctl.plan.reuse import Route
 from olmixctl.spec.model import MixSpec
 
-__all__ = ["budget_checks", "context_checks", "protection_checks", "reliability_check"]
+__all__ = ["block_cap_check", "budget_checks", "context_checks", "protection_checks", "reliability_check"]
 
 RELIABILITY_BAR = 0.9
 """Seed-to-seed correlation of the average metric below which a swarm measures seeds rather than mixtures."""
@@ -75,6 +75,16 @@ def context_checks(observed: Observed, lock: Lock | None, route: Route, changes:
             remedy="executor: {kind: local} trains real proxies",
         )
     yield from _idle_declarations(spec, lock)
+    yield from block_cap_check(observed, route)
+    if lock is not None and lock.solution.status == "carried" and route.kind == "none":
+        free = lock.coordinates.free
+        named = f"; not measured: {', '.join(free[:5])}{' …' if len(free) > 5 else ''}" if free else ""
+        yield Check(
+            level="note",
+            name="unmeasured",
+            message=f"lock serial {lock.serial} was carried over without a run{named}",
+            remedy="--reuse full trains what measures them",
+        )
     slack = spec.target.max_repetition * sum(s.tokens for s in observed.states.values()) / spec.target.tokens
     if slack < 1:
         return  # infeasible, reported with its conflicting bounds
@@ -92,6 +102,25 @@ def context_checks(observed: Observed, lock: Lock | None, route: Route, changes:
             message=f"the kept ratios were chosen without {', '.join(changes.evals_added)}",
             remedy="--reuse none estimates every share under the new metrics",
         )
+
+
+def block_cap_check(observed: Observed, route: Route) -> Iterator[Check]:
+    """Say when a kept domain that runs out holds the whole block far below its share of the reference mix."""
+    reference, states = observed.reference, observed.states
+    if not route.coordinates.free or route.kind == "none":
+        return
+    caps = block_caps(observed, route.coordinates)
+    for block, (_, cap) in zip(route.coordinates.blocks, caps, strict=True):
+        natural = sum(reference[leaf] for leaf in block.shares)
+        if cap < natural / 2:
+            first = sorted((states[d].tokens / share, d) for d, share in block.shares.items() if share)[:3]
+            yield Check(
+                level="warn",
+                name="block-cap",
+                message=f"the kept ratios hold {len(block.shares)} domains to {cap:.2%} of the mix, where the reference "
+                f"gives them {natural:.2%}: {', '.join(d for _, d in first)} run out first",
+                remedy="estimate those anew (--recompute), or every share (--reuse none)",
+            )
 
 
 def _idle_declarations(spec: MixSpec, lock: Lock | None) -> Iterator[Check]:

@@ -29,6 +29,7 @@ __all__ = [
     "RouteKind",
     "Strategy",
     "StrategyName",
+    "block_caps",
     "is_rehearsal",
 ]
 
@@ -328,22 +329,8 @@ class Plan:
 
     @property
     def block_caps(self) -> tuple[tuple[str, float], ...]:
-        """Block → the most it may take, min_j k N_j / (R p̃_j) over its members: the first to run out decides.
-
-        1 and above bounds nothing. The sum of the members' tokens is no cap (arXiv 2602.12237, §4).
-        """
-        target, states = self.observed.spec.target, self.observed.states
-        return tuple(
-            (
-                block.name,
-                min(
-                    float(states[leaf].tokens * Fraction(target.max_repetition) / (target.tokens * ratio))
-                    for leaf, ratio in block.ratios().items()
-                    if ratio
-                ),
-            )
-            for block in self.coordinates.blocks
-        )
+        """Block → the most it may take (`block_caps`)."""
+        return block_caps(self.observed, self.coordinates)
 
     @property
     def missing(self) -> tuple[PlannedRun, ...]:
@@ -364,3 +351,22 @@ class Plan:
     def blocked(self) -> tuple[Check, ...]:
         """The checks that stop apply."""
         return tuple(check for check in self.checks if check.level == "block")
+
+
+def block_caps(observed: Observed, coordinates: Coordinates) -> tuple[tuple[str, float], ...]:
+    """Block → the most it may take, min_j k N_j / (R p̃_j) over its members: the first to run out decides.
+
+    1 and above bounds nothing. The sum of the members' tokens is no cap (arXiv 2602.12237, §4).
+    """
+    target, repetition = observed.spec.target, Fraction(observed.spec.target.max_repetition)
+    return tuple(
+        (
+            block.name,
+            min(
+                float(observed.states[leaf].tokens * repetition / (target.tokens * ratio))
+                for leaf, ratio in block.ratios().items()
+                if ratio
+            ),
+        )
+        for block in coordinates.blocks
+    )

@@ -192,9 +192,8 @@ class _Choice:
         taken = self.situation.route("auto", picked) if picked else asked
         named = wish.recompute or picked
         idle = self._zero((taken, asked))
-        routes = self._routes(taken, idle, named)
         chosen: StrategyName = "solve-only" if wish.solve_only else _name(wish.reuse, taken, picked)
-        routes[chosen] = idle if wish.solve_only else taken
+        routes = self._routes((chosen, idle if wish.solve_only else taken), idle, named)
         decision = _finished(self.situation, routes[chosen])
         rows = [
             replace(
@@ -209,7 +208,7 @@ class _Choice:
             decision,
             carried=self.carried if routes[chosen].kind == "carry" else None,
             strategies=tuple(rows),
-            laws=self._laws(sentence),
+            laws=self._laws("" if wish.solve_only else sentence),
         )
 
     def _automatic(self, asked: Route) -> tuple[tuple[str, ...], str]:
@@ -227,16 +226,19 @@ class _Choice:
                 return zero_route(self.lock, self.changes, base, tuple(sorted(points)))
         return zero_route(self.lock, self.changes, bases[-1], ())
 
-    def _routes(self, taken: Route, idle: Route, named: tuple[str, ...]) -> dict[StrategyName, Route]:
-        """Every strategy that is a way of its own."""
+    def _routes(
+        self, chosen: tuple[StrategyName, Route], idle: Route, named: tuple[str, ...]
+    ) -> dict[StrategyName, Route]:
+        """Every strategy that is a way of its own, the chosen one first."""
         routes: dict[StrategyName, Route] = {"solve-only": idle, "full": self.situation.route("full")}
         if named:
             routes["partial"] = self.situation.route("partial", named)
         routes["none"] = self.situation.route("none")
-        seen = [(taken.kind, taken.coordinates)]
-        distinct: dict[StrategyName, Route] = {}
+        name, route = chosen
+        distinct: dict[StrategyName, Route] = {name: route}
+        seen = [(route.kind, route.coordinates)]
         for name, route in routes.items():
-            if (route.kind, route.coordinates) not in seen:
+            if name not in distinct and (route.kind, route.coordinates) not in seen:
                 distinct[name] = route
                 seen.append((route.kind, route.coordinates))
         return distinct

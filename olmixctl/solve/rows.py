@@ -96,15 +96,29 @@ def build_rows(
 
 def in_coordinates(coefficients: Mapping[str, float], problem: MixProblem) -> dict[str, float]:
     """A row over leaves as a row over coordinates: row · E."""
-    return {
-        name: math.fsum(coefficients.get(leaf, 0.0) * float(ratio) for leaf, ratio in members.items())
-        for name, members in problem.coordinates.members().items()
-    }
+    return _in_coordinates(coefficients, problem.coordinates.names, _places(problem))
+
+
+def _places(problem: MixProblem) -> dict[str, tuple[str, float]]:
+    """Leaf → its coordinate and its ratio in it: the entries of E, looked up once for all rows."""
+    table = problem.coordinates.members()
+    return {leaf: (name, float(ratio)) for name, members in table.items() for leaf, ratio in members.items()}
+
+
+def _in_coordinates(
+    coefficients: Mapping[str, float], names: tuple[str, ...], places: Mapping[str, tuple[str, float]]
+) -> dict[str, float]:
+    terms: dict[str, list[float]] = {name: [] for name in names}
+    for leaf, coefficient in coefficients.items():
+        name, ratio = places[leaf]
+        terms[name].append(coefficient * ratio)
+    return {name: math.fsum(values) for name, values in terms.items()}
 
 
 def _bounds(problem: MixProblem) -> Iterator[tuple[dict[str, float], float, Side]]:
+    names, places = problem.coordinates.names, _places(problem)
     for row in problem.rows:
-        coefficients = in_coordinates(row.coefficients, problem)
+        coefficients = _in_coordinates(row.coefficients, names, places)
         if row.lower is not None and row.lower == row.upper:
             yield coefficients, row.lower, Side(row.name, "=", row.lower)
             continue

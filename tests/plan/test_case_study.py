@@ -1,9 +1,8 @@
-"""The published sequence of mixes (tests/cases/olmix_case_study.json): what each update needs, and that caps hold to the end."""
+"""The published sequence of mixes (tests/cases/olmix_case_study.json): what each needs, and that caps hold."""
 
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -66,7 +65,7 @@ def write(root, tokens, **more):
 
 
 def published_lock(root, before, update):
-    """Write a lock over `before` whose kept domains carry the ratios that were frozen in `update`, in units of 1e-12."""
+    """Write a lock over `before` whose kept domains carry the ratios frozen in `update`, in units of 1e-12."""
     observed = write(root, before, reuse="full").plan().observed
     frozen = {domain: round(ratio * SHARE_UNITS) for domain, ratio in update["frozen_mix"].items()}
     # What the update lets go had a weight that is not published; any will do, for ratios are renormalised.
@@ -90,16 +89,17 @@ def published_lock(root, before, update):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "update", "runs", "whole", "cap"),
+    ("before", "after", "published"),
     [
-        (START, STACK, "add stack-edu", 51, 120, "2.8122"),
-        (STACK, SOURCES, "add more sources", 24, 138, "1.0000"),
-        (SOURCES, REVISE, "revise PDFs", 9, 138, "0.9749"),
-        (REMOVE, PARTITION, "partition PDFs", 69, 195, "0.9548"),
+        (START, STACK, ("add stack-edu", 51, 120, "2.8122")),
+        (STACK, SOURCES, ("add more sources", 24, 138, "1.0000")),
+        (SOURCES, REVISE, ("revise PDFs", 9, 138, "0.9749")),
+        (REMOVE, PARTITION, ("partition PDFs", 69, 195, "0.9548")),
     ],
     ids=["add", "add more", "revise", "partition"],
 )
-def test_an_update_needs_the_published_runs_under_the_published_cap(tmp_path, before, after, update, runs, whole, cap):
+def test_an_update_needs_the_published_runs_under_the_published_cap(tmp_path, before, after, published):
+    update, runs, whole, cap = published
     published_lock(tmp_path, before, UPDATES[update])
     plan = write(tmp_path, after, reuse="full").plan()
     assert len(plan.missing) == runs == UPDATES[update]["runs_at_3"]
@@ -117,3 +117,44 @@ def test_the_first_mix_and_the_removal(tmp_path):
     removal = write(tmp_path, REMOVE).plan()
     assert len(removal.missing) == 0
     assert removal.counterfactual.runs == 135
+
+
+def most_repeated(lock):
+    """The most often any domain of a lock is passed over, exactly."""
+    return max(Fraction(lock.weights[d] * TARGET, GRID * record.tokens) for d, record in lock.domains.items())
+
+
+def test_the_whole_sequence_applies_verifies_and_never_passes_a_cap(tmp_path):
+    """With training rehearsed on a known surface: what is trained, kept and repeated, update by update."""
+    trained, kept = [], {}
+    for tokens in SEQUENCE:
+        workspace = write(tmp_path, tokens, reuse="full")
+        plan = workspace.plan()
+        result = workspace.apply(plan)
+        trained.append(result.trained)
+        lock = result.lock
+        assert most_repeated(lock) <= REPETITION
+        assert sum(lock.weights.values()) == GRID
+        # A share that was carried once is never another number again.
+        shares = {d: record.share for d, record in lock.domains.items() if record.block}
+        assert {d: shares[d] for d in set(shares) & set(kept)} == {d: kept[d] for d in set(shares) & set(kept)}
+        kept = shares
+        verification = write(tmp_path, tokens, reuse="full").verify()
+        assert verification.ok, [check for check in verification.checks if check.ok is False]
+        assert not write(tmp_path, tokens, reuse="full").plan().has_changes
+    assert trained == [75, 51, 24, 9, 0, 69]
+
+
+def test_auto_never_trains_less_than_full_nor_more_than_all(tmp_path):
+    """What `auto` adds to full reuse it adds for a reason that the plan states."""
+    for tokens, update in zip(SEQUENCE[:3], CASE["updates"][:3], strict=True):
+        workspace = write(tmp_path, tokens)
+        plan = workspace.plan()
+        assert update["runs_at_3"] <= len(plan.missing) <= update["full_recompute_runs_at_3"]
+        if plan.strategies:
+            (chosen,) = [row for row in plan.strategies if row.chosen]
+            full = next(row for row in plan.strategies if row.name == "full")
+            assert plan.laws.choice.startswith("auto ")
+            assert chosen.gap.loss <= full.gap.loss
+            assert (chosen.name == "full") == (len(plan.missing) == update["runs_at_3"])
+        assert most_repeated(workspace.apply(plan).lock) <= REPETITION
