@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from olmixctl.ledger.leases import LOCK, Held
-from olmixctl.report.look import Cell, Column, Look, heading, page, table
+from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table
 from olmixctl.report.numbers import plural, seconds
 
 __all__ = ["Freed", "leases_text"]
@@ -51,7 +51,7 @@ def leases_text(name: str, leases: Sequence[Freed], look: Look) -> str:
     """All leases of a mix, a line each."""
     if not leases:
         return f"{name} has no leases: nobody trains or solves it.\n"
-    rows = []
+    rows: list[Row] = []
     for lease in leases:
         state = Cell("removed", "good") if lease.removed else Cell("held", "care")
         ended = "ended" if lease.held.dead else ""

@@ -84,15 +84,11 @@ def runs_text(name: str, entries: Sequence[Entry], look: Look) -> str:
 def _remark(entries: Sequence[Entry]) -> str:
     runs = len({entry.record.key for entry in entries})
     evidence = sum(entry.used and entry.stands for entry in entries)
-    counts = (("replicate", sum(e.state == "replicate" for e in entries)), ("tainted", sum(map(_is_tainted, entries))))
-    more = "".join(
-        f", {count} {word if word == 'tainted' or count == 1 else word + 's'}" for word, count in counts if count
-    )
+    replicates = sum(entry.state == "replicate" for entry in entries)
+    tainted = sum(entry.tainted is not None for entry in entries)
+    more = f", {plural(replicates, 'replicate')}" if replicates else ""
+    more += f", {tainted} tainted" if tainted else ""
     return f"{plural(runs, 'run')} recorded, {evidence} behind the lock{more}"
-
-
-def _is_tainted(entry: Entry) -> bool:
-    return entry.tainted is not None
 
 
 _TONES: dict[str, Tone] = {"diverged": "bad", "in use": "good", "tainted": "care", "replicate": "faint"}
