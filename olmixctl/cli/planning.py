@@ -116,11 +116,21 @@ def make_saved_plan(path: Path, asked: PlanOptions = PlanOptions()) -> Made:
     saved = read_plan_file(path)
     check_expiry(saved, datetime.now(UTC))
     options = saved_options(saved)
-    made = make_plan(_mix_of(saved, path), options)
+    made = _again(_mix_of(saved, path), options)
     check_plan_file(saved, made.plan, options)
     limits = [n for n in (options.max_runs, asked.max_runs) if n is not None]
     narrower = replace(options, solve_only=options.solve_only or asked.solve_only, max_runs=min(limits, default=None))
     return made if narrower == options else make_plan(_mix_of(saved, path), narrower)
+
+
+def _again(mix: str, options: PlanOptions) -> Made:
+    """The plan of the present; where a domain to recompute changed or went meanwhile, one that shows just that."""
+    try:
+        return make_plan(mix, options)
+    except UsageError:
+        if not options.recompute:
+            raise
+        return make_plan(mix, replace(options, reuse=None, recompute=()))
 
 
 def write_plan(path: Path, document: dict[str, Any], life: timedelta | None) -> None:

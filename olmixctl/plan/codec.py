@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, assert_never
 
@@ -10,6 +10,7 @@ from olmixctl.errors import StaleError
 from olmixctl.mixture import GRID
 from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.model import Cost, Laws, Observed, Plan, Strategy
+from olmixctl.plan.stale import differences
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 
 __all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json", "saved_options"]
@@ -78,11 +79,19 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
 
 
 def saved_options(saved: Mapping[str, Any]) -> PlanOptions:
-    """The options a saved plan was made under: planning again with them is what it is compared with."""
+    """The options under which planning again gives the saved plan, where nothing changed.
+
+    The strategy is the one that was chosen, by whom ever: what was reviewed is what is applied, also where `auto` would
+    choose otherwise by now.
+    """
     options = saved["options"]
+    reuse, recompute = options["reuse"], tuple(options["recompute"])
+    chosen = next((row for row in saved["strategies"] if row["chosen"]), None)
+    if chosen is not None and chosen["name"] != "solve-only":
+        reuse, recompute = chosen["name"], tuple(chosen["recompute"])
     return PlanOptions(
-        reuse=options["reuse"],
-        recompute=tuple(options["recompute"]),
+        reuse=reuse,
+        recompute=recompute,
         solve_only=options["solve_only"],
         max_runs=options["max_runs"],
         allow_remove=frozenset(options["allow_remove"]),
@@ -176,34 +185,9 @@ def check_plan_file(saved: Mapping[str, Any], plan: Plan, options: PlanOptions =
         raise StaleError(
             f"plan_version {saved.get('plan_version')!r} is not {PLAN_VERSION}", remedy="plan again with this olmixctl"
         )
-    differences = list(_differences(saved, plan_as_json(plan, options)))
-    if differences:
+    found = list(differences(saved, plan_as_json(plan, options)))
+    if found:
         raise StaleError(
-            "the plan is stale; since it was made:\n" + "\n".join(f"  - {line}" for line in differences),
+            "the plan is stale; since it was made:\n" + "\n".join(f"  - {line}" for line in found),
             remedy="plan again, and review what changed",
         )
-
-
-def _differences(saved: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
-    if saved["name"] != fresh["name"]:
-        yield f"it is a plan of mix {saved['name']}, this is {fresh['name']}"
-    if saved["base"]["lineage"] != fresh["base"]["lineage"]:
-        yield "the lock has another lineage"
-    elif saved["base"] != fresh["base"]:
-        yield f"the lock moved from serial {saved['base']['serial']} to {fresh['base']['serial']}"
-    if saved["spec"]["semantic"] != fresh["spec"]["semantic"]:
-        yield "the mix file changed in what it asks for"
-    for domain_id in sorted(set(saved["domains"]) | set(fresh["domains"])):
-        before, after = saved["domains"].get(domain_id), fresh["domains"].get(domain_id)
-        if before is None or after is None:
-            yield f"domain {domain_id} {'appeared' if before is None else 'is gone'}"
-        elif before["content"] != after["content"]:
-            yield f"domain {domain_id}: its documents changed ({before['tokens']:,} → {after['tokens']:,} tokens)"
-    if saved["evals"] != fresh["evals"]:
-        yield "the evals changed in what they score"
-    if saved["trainer"] != fresh["trainer"]:
-        yield f"the trainer changed from {saved['trainer']} to {fresh['trainer']}"
-    allowed = {run["key"] for run in saved["runs"] if not run["recorded"]}
-    wanted = {run["key"] for run in fresh["runs"] if not run["recorded"]}
-    if wanted - allowed:
-        yield f"{len(wanted - allowed)} runs are needed that the plan did not list"
