@@ -12,9 +12,10 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ __all__ = ["Found", "declared_path", "discover", "is_remote", "stamp_of"]
 _MAGIC = re.compile(r"[*?\[]")
 _REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*(::|://)")
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP}
+_BY_PATH = itemgetter(0)
 # What object stores say about a version of an object, by the names their fsspec implementations use.
 _VERSION_FIELDS = (
     "ETag", "etag", "md5Hash", "crc32c", "generation", "version_id", "VersionId", "content_md5", "checksum",
@@ -106,9 +108,10 @@ def discover(paths: Sequence[str], root: Path, *, dtype: str | None = None, addr
         except CorpusError as error:
             item = _item_address(address, paths, pattern)
             raise DeclarationError(error.message, address=item, place=error.place, remedy=error.remedy) from error
-        for file in sorted(files):
+        files.sort(key=_BY_PATH)  # no two files of one pattern have one path
+        for file in files:
             found.setdefault(file.identity, file)
-    return tuple(sorted(found.values()))
+    return tuple(found.values()) if len(paths) == 1 else tuple(sorted(found.values()))
 
 
 def declared_path(file: Found, paths: Sequence[str], root: Path, *, dtype: str | None, address: str) -> str:
@@ -158,14 +161,12 @@ def _stat(path: str) -> os.stat_result | None:
         return None
 
 
-def _check_formats(files: Iterable[Found]) -> None:
-    """Asks for the format of one file of each suffix, of every compressed one: it follows from the name."""
-    known = {".gz", ".zst"}
-    for file in files:
-        suffix = file.path[file.path.rfind(".") :]
-        if suffix not in known or suffix in (".gz", ".zst"):
-            format_of(file.path, file.scope.dtype, shown=file.shown)
-            known.add(suffix)
+def _check_formats(files: Sequence[Found]) -> None:
+    """Asks for the format of one file of each suffix, of all where some are compressed: it follows from the name."""
+    by_suffix = {file.path[file.path.rfind(".") :]: file for file in files}
+    packed = not by_suffix.keys().isdisjoint((".gz", ".zst"))
+    for file in files if packed else by_suffix.values():
+        format_of(file.path, file.scope.dtype, shown=file.shown)
 
 
 def _split(pattern: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from olmixctl.corpus.cache import CacheKey
 from olmixctl.corpus.context import CorpusContext
@@ -150,8 +151,8 @@ def _refuse_overlap(domains: Mapping[str, DeclaredDomain], context: CorpusContex
 
 def _listing_stamp(found: Iterable[Found]) -> str:
     """Empty, and so never kept, when any file's own stamp is."""
-    found = tuple(found)
-    return "\0".join([part for f in found for part in (f.path, f.url, f.stamp)]) if all(f.stamp for f in found) else ""
+    named = [(f.path, f.url, f.stamp) for f in found]
+    return "\0".join(chain.from_iterable(named)) if all(stamp for _, _, stamp in named) else ""
 
 
 def _settled(found: Iterable[Found]) -> bool:
