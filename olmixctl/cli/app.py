@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from olmixctl.cli import apply, diff, explain, export, fmt, init, plan, runs, show, taint, unlock, validate, verify
+from olmixctl.cli import apply, diff, explain, export, fit, fmt, init, plan, runs, show, taint, unlock, validate, verify
 from olmixctl.cli.boundary import bounded
 
 __all__ = ["app"]
@@ -58,6 +58,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "verify": verify.verify,
     "explain": explain.explain,
     "export": export.export,
+    "fit": fit.fit,
     "unlock": unlock.unlock,
 }
 for _name, _command in _COMMANDS.items():

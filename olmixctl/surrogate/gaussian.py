@@ -29,7 +29,7 @@ __all__ = ["Gaussian", "GaussianFit"]
 # Up to so many runs: draws around the mode; two models; hyperparameters from all runs.
 _FEW, _SOME, _MANY = 96, 192, 256
 _DRAWS = 16
-_ITERATIONS = 100
+_ITERATIONS = 250
 # With more runs than `_SOME`; forty gave the same predictions as two hundred.
 _FEWER_ITERATIONS = 40
 _TOLERANCE = 1e-6

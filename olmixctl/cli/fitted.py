@@ -1,0 +1,99 @@
+"""What `olmixctl fit` says: the fit and its predictions, for people and for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from olmixctl.cli.outputs import output_path
+from olmixctl.errors import Place, UsageError
+from olmixctl.fitting import OBJECTIVE, Predicted, TableFit
+from olmixctl.report.numbers import plural
+from olmixctl.report.text_fit import FitShown
+from olmixctl.surrogate.validation import CrossValidation
+
+__all__ = ["fit_as_json", "fit_shown", "prediction_path"]
+
+
+def prediction_path(predict: Path | None, out: Path | None, read: tuple[Path, ...]) -> Path | None:
+    """The file that predictions go to; None where none are asked for.
+
+    Raises:
+        UsageError: one of --predict and --out without the other, or an --out that must not be written.
+    """
+    if (predict is None) != (out is None):
+        given, lacks = ("--predict", "--out") if out is None else ("--out", "--predict")
+        raise UsageError(
+            f"{given} without {lacks}", remedy="--predict names the mixtures, --out the file of predictions"
+        )
+    if predict is None or out is None:
+        return None
+    for path in (*read, predict):
+        if out.resolve() == path.resolve():
+            raise UsageError(
+                "--out would write over a table that is read", place=Place(str(out)), remedy="name another file"
+            )
+    # No mix is meant here; the folder stands for it, and is no file to protect.
+    return output_path("--out", out, "./")
+
+
+def fit_shown(fitted: TableFit, predicted: Predicted | None, out: Path | None) -> FitShown:
+    """The fit for people."""
+    chosen, evidence = fitted.chosen, fitted.evidence
+    scores = chosen.scores.get(chosen.family.name)
+    return FitShown(
+        family=chosen.family.name,
+        reason=chosen.reason,
+        runs=len(evidence.runs),
+        domains=len(evidence.coordinates),
+        folds=0 if scores is None else scores.folds,
+        targets=[] if scores is None else _targets(scores),
+        compared={name: (found.spearman, found.rmse) for name, found in chosen.scores.items()},
+        notes=[*fitted.notes, *(predicted.notes if predicted else ())],
+        written=_written(predicted, out),
+    )
+
+
+def fit_as_json(fitted: TableFit, predicted: Predicted | None, out: Path | None) -> dict[str, Any]:
+    """The fit for programs."""
+    chosen, evidence = fitted.chosen, fitted.evidence
+    scores = chosen.scores.get(chosen.family.name)
+    targets = [] if scores is None else _targets(scores)
+    noise = None if fitted.noise_T is None else [float(value) for value in fitted.noise_T]
+    return {
+        "family": chosen.family.name,
+        "reason": chosen.reason,
+        "runs": len(evidence.runs),
+        "domains": list(evidence.coordinates),
+        "metrics": list(evidence.metrics),
+        "cross_validation": None
+        if scores is None
+        else {
+            "folds": scores.folds,
+            "metrics": {name: {"spearman": rank, "rmse": error} for name, rank, error in targets[:-1]},
+            OBJECTIVE: {"spearman": scores.spearman, "rmse": scores.rmse},
+        },
+        "compared": {name: {"spearman": s.spearman, "rmse": s.rmse} for name, s in chosen.scores.items()},
+        "noise": None if noise is None else dict(zip([*evidence.metrics, OBJECTIVE], noise, strict=True)),
+        "converged": fitted.fit.status.converged,
+        "never_sampled": list(fitted.fit.status.never_sampled),
+        "notes": [*fitted.notes, *(predicted.notes if predicted else ())],
+        "out": None if out is None else str(out),
+        "predicted": None if predicted is None else len(predicted.ids),
+        "best": None if predicted is None else predicted.ids[predicted.best()],
+    }
+
+
+def _targets(scores: CrossValidation) -> list[tuple[str, float | None, float]]:
+    each = [(name, scores.metric_spearman[name], scores.metric_rmse[name]) for name in scores.metric_rmse]
+    return [*each, (OBJECTIVE, scores.spearman, scores.rmse)]
+
+
+def _written(predicted: Predicted | None, out: Path | None) -> list[str]:
+    if predicted is None:
+        return []
+    best, values = predicted.best(), predicted.values
+    low, high = values.low_NT[best, -1], values.high_NT[best, -1]
+    between = "" if low != low else f", 90 % between {low:.4f} and {high:.4f}"  # noqa: PLR0124  (not a number)
+    lowest = f"Lowest predicted objective: {predicted.ids[best]}, {values.value_NT[best, -1]:.4f}{between}."
+    return [lowest, f"Wrote {out}: {plural(len(predicted.ids), 'mixture')}."]

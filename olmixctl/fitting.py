@@ -1,0 +1,183 @@
+"""`olmixctl fit`: laws for any swarm that stands in two CSV tables, with no mix file and no lock.
+
+Reads, joins and checks the tables (`tables`), fits and cross-validates (`surrogate`), predicts with intervals.
+Array dimensions: R runs, C coordinates, M metrics, N mixtures, T = M + 1 targets (the objective last).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from olmixctl.errors import CorpusError
+from olmixctl.surrogate.choice import Chosen, choose
+from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, with_mean
+from olmixctl.surrogate.model import Array, Evidence, Fit
+from olmixctl.tables import ID_COLUMNS, id_column, numbers, paired, read_table, shares
+
+__all__ = ["OBJECTIVE", "Predicted", "TableFit", "fit_tables", "predict_table", "read_evidence"]
+
+OBJECTIVE = "objective"
+"""The name of the mean of all metrics."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableFit:
+    """What was fitted to two tables.
+
+    Attributes:
+        evidence: the runs.
+        chosen: the family, why it, and how it predicts runs it has not seen.
+        fit: its laws.
+        intervals: how wide predictions are; None with fewer than three different mixtures.
+        noise_T: standard deviation between runs of one mixture, per metric and of the objective; None without them.
+        notes: what people should know, a sentence each.
+    """
+
+    evidence: Evidence
+    chosen: Chosen
+    fit: Fit
+    intervals: Intervals | None
+    noise_T: Array | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Predictions for the mixtures of a table, in its order; without intervals where there are none."""
+
+    key: str
+    ids: tuple[str, ...]
+    metrics: tuple[str, ...]
+    values: Predictions
+    notes: tuple[str, ...]
+
+    def as_csv(self) -> str:
+        """The id, every metric and the objective; then the ends of their intervals (`NAME_low`, `NAME_high`)."""
+        targets = [*self.metrics, OBJECTIVE]
+        ends = [f"{name}_{end}" for name in targets for end in ("low", "high")]
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([self.key, *targets, *ends])
+        values = self.values
+        for n, run in enumerate(self.ids):
+            sides = np.stack([values.low_NT[n], values.high_NT[n]], axis=1).ravel()
+            cells = [*values.value_NT[n], *sides]
+            writer.writerow([run, *("" if np.isnan(cell) else f"{cell:.9g}" for cell in cells)])
+        return out.getvalue()
+
+    def best(self) -> int:
+        """The row of the lowest objective."""
+        return int(np.argmin(self.values.value_NT[:, -1]))
+
+
+def read_evidence(ratios: Path, metrics: Path) -> tuple[Evidence, tuple[str, ...]]:
+    """The runs of two tables, joined on their ids, and notes on what was done to them.
+
+    Raises:
+        CorpusError: a table that is not as it should be; the message says where.
+    """
+    left, right = read_table(ratios), read_table(metrics)
+    key = id_column(left, right)
+    weights, left_labels = numbers(left, key)
+    losses, right_labels = numbers(right, key)
+    paired(left, right, set(weights), set(losses))
+    weights, renormalised = shares(left, weights)
+    labels = sorted({*left_labels, *right_labels})
+    notes = [f"read as labels, beside the id {key!r}: {', '.join(labels)}"] if labels else []
+    return Evidence.of(weights, losses), (*notes, *([renormalised] if renormalised else []))
+
+
+def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto") -> TableFit:
+    """Fit the runs of two tables.
+
+    Args:
+        ratios: a row a run, weights of the domains.
+        metrics: a row a run, losses.
+        surrogate: a family's name, or auto.
+
+    Raises:
+        CorpusError: a table that is not as it should be.
+        UsageError: no family has this name.
+        IntegrityError: a family cannot describe these losses.
+    """
+    evidence, notes = read_evidence(ratios, metrics)
+    chosen = choose(evidence, surrogate)
+    fit = chosen.family.fit(evidence)
+    intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
+    noise_T, repeated = _noise(evidence)
+    notes = (*notes, *repeated, *fit.status.notes, *_few(evidence, intervals))
+    return TableFit(evidence=evidence, chosen=chosen, fit=fit, intervals=intervals, noise_T=noise_T, notes=notes)
+
+
+def predict_table(fitted: TableFit, path: Path) -> Predicted:
+    """Predictions for the mixtures in a table of the same domains.
+
+    Raises:
+        CorpusError: the table is not as it should be, or has other domains.
+    """
+    table = read_table(path)
+    key = next((name for name in ID_COLUMNS if name in table.columns), table.columns[0])
+    rows, labels = numbers(table, key)
+    found, wanted = set(next(iter(rows.values()))), set(fitted.evidence.coordinates)
+    for extra, where in ((wanted - found, "is missing"), (found - wanted, "is no domain of the fitted runs")):
+        if extra:
+            remedy = "give it the id and the domains of the ratios that were fitted, under the same names"
+            raise CorpusError(f"column {min(extra)!r} {where}", place=table.place(), remedy=remedy)
+    rows, renormalised = shares(table, rows)
+    weights_NC = np.array([[row[name] for name in fitted.evidence.coordinates] for row in rows.values()])
+    notes = [f"{path}: {renormalised}"] if renormalised else []
+    notes += [f"{path}: read as labels, beside the id {key!r}: {', '.join(labels)}"] if labels else []
+    notes += _unknown(fitted, weights_NC)
+    return Predicted(key, tuple(rows), fitted.evidence.metrics, _predict(fitted, weights_NC), tuple(notes))
+
+
+def _predict(fitted: TableFit, weights_NC: Array) -> Predictions:
+    if fitted.intervals is not None:
+        return fitted.intervals.predict(fitted.fit, weights_NC)
+    value_NT = with_mean(fitted.fit.predict(weights_NC))
+    none_NT = np.full_like(value_NT, np.nan)
+    return Predictions(value_NT, none_NT, none_NT)
+
+
+def _unknown(fitted: TableFit, weights_NC: Array) -> list[str]:
+    """A note where mixtures rest on domains that nothing is known about."""
+    evidence = fitted.evidence
+    at = [evidence.coordinates.index(name) for name in fitted.fit.status.never_sampled]
+    count = int((weights_NC[:, at] > 0).any(axis=1).sum()) if at else 0
+    return (
+        [f"{count} mixtures give weight to domains that no run sampled: nothing is known of them there"]
+        if count
+        else []
+    )
+
+
+def _noise(evidence: Evidence) -> tuple[Array | None, list[str]]:
+    """Standard deviation between runs of one mixture, pooled, and what was found."""
+    _, group_R, count_G = np.unique(evidence.weights_RC, axis=0, return_inverse=True, return_counts=True)
+    freedom = len(evidence.runs) - len(count_G)
+    if not freedom:
+        return None, []
+    group_R = group_R.reshape(-1)
+    values_RT = with_mean(evidence.losses_RM)
+    mean_GT = np.stack([np.bincount(group_R, column) / count_G for column in values_RT.T], axis=1)
+    noise_T = np.sqrt(((values_RT - mean_GT[group_R]) ** 2).sum(axis=0) / freedom)
+    several = int((count_G > 1).sum())
+    of = f"{several} mixtures have several runs ({freedom + several} in all)"
+    return noise_T, [f"{of}, whose objectives differ by {noise_T[-1]:.4g} (standard deviation)"]
+
+
+def _few(evidence: Evidence, intervals: Intervals | None) -> list[str]:
+    if intervals is None:
+        return [
+            "fewer than three different mixtures: none can be held out, so there is no rank, no error and no interval"
+        ]
+    if len(evidence.runs) < LEAST_RUNS:
+        return [
+            f"{len(evidence.runs)} runs are too few for intervals of 90 %: theirs reach the largest error that was seen"
+        ]
+    return []
