@@ -93,7 +93,9 @@ class Workspace:
         self.root: Path = loaded.root
         stem = loaded.path.name.removesuffix(".yaml").removesuffix(".yml")
         self.lock_path = loaded.path.with_name(stem + LOCK_SUFFIX)
-        runs, self._leases_home = locate(self.spec.ledger, loaded.path.with_name(stem), self.root)
+        runs, self._leases_home = locate(
+            self.spec.ledger, loaded.path.with_name(stem), self.root, loaded.place("ledger")
+        )
         self.ledger = Ledger(runs)
         self._planned_from: dict[str | None, Lock | None] = {}
 

@@ -7,21 +7,24 @@ tried out before the first write: a store that ignores the condition would lose 
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from olmixctl.errors import MissingExtraError, OlmixctlError, Place
 
-__all__ = ["RemoteHome", "is_remote", "without_credentials"]
+__all__ = ["RemoteHome", "has_password", "is_remote", "without_credentials"]
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 """Protocol → the extra that brings its client."""
 
 _CONDITIONAL = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 """Protocols whose fsspec implementation creates exclusively (`pipe_file(…, mode="create")`)."""
+
+_USERINFO = re.compile(r"//[^/@:\s\"']*:[^/@\s\"']*@")
+"""User and password, wherever a client's message quotes a URL."""
 
 _LOCAL = frozenset({"", "file", "local"})
 
@@ -31,12 +34,14 @@ def is_remote(url: str) -> bool:
     return _protocol(url) not in _LOCAL
 
 
+def has_password(url: str) -> bool:
+    """Whether `url` holds a password. A user alone is none: `abfs://container@account` is how Azure names a place."""
+    return _USERINFO.search(url) is not None
+
+
 def without_credentials(url: str) -> str:
-    """`url` as it may be shown: without user, password and query."""
-    parts = urlsplit(url)
-    if not parts.scheme:
-        return url
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """`url` as it may be shown: without user and password, and without a query (signatures stand there)."""
+    return _USERINFO.sub("//", url).partition("?")[0]
 
 
 class RemoteHome:
@@ -117,6 +122,12 @@ class RemoteHome:
         from fsspec.core import url_to_fs
 
         protocol = _protocol(self._url)
+        if protocol not in _CONDITIONAL:
+            raise OlmixctlError(
+                f"no ledger can be on {protocol}://: files cannot be created exclusively there",
+                place=Place(self.where),
+                remedy="use s3://, gs:// or az://, or a folder on a shared disk",
+            )
         try:
             # Others write at the same time: a listing that is kept would hide their runs.
             files, folder = url_to_fs(self._url, use_listings_cache=False)
@@ -127,12 +138,6 @@ class RemoteHome:
                 f"a ledger on {protocol}:// needs a client that is not installed",
                 place=Place(self.where),
                 remedy=remedy,
-            ) from error
-        except ValueError as error:
-            raise OlmixctlError(
-                f"no file system is known for {protocol}://",
-                place=Place(self.where),
-                remedy="use s3://, gs:// or az://",
             ) from error
         return files, str(folder).rstrip("/")
 
@@ -156,10 +161,10 @@ class RemoteHome:
         if self._exclusive:
             return
         probe = f".probe-{uuid.uuid4().hex}"
-        if _protocol(self._url) in _CONDITIONAL:
-            try:
-                self._exclusive = self._create(probe, b"") and not self._create(probe, b"")
-            finally:
+        try:
+            self._exclusive = self._create(probe, b"") and not self._create(probe, b"")
+        finally:
+            with contextlib.suppress(FileNotFoundError):
                 self._files.rm_file(f"{self._folder}/{probe}")
         if not self._exclusive:
             raise OlmixctlError(
@@ -185,7 +190,7 @@ class RemoteHome:
         try:
             yield
         except errors as error:
-            text = str(error).replace(self._url, self.where) or type(error).__name__
+            text = _USERINFO.sub("//", str(error)) or type(error).__name__
             raise OlmixctlError(
                 f"the ledger cannot be reached: {text}",
                 place=Place(place),
