@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from olmixctl.errors import StaleError
+from olmixctl.errors import IntegrityError, StaleError
 from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.model import Lock
 from olmixctl.methods.olmix import Fitted, fit_evidence, fitted_problem, gather
 from olmixctl.methods.problem import convex_metrics
@@ -159,7 +160,7 @@ def explain_domain(
 
     Raises:
         StaleError: the mix file asks for something else than the lock was made for.
-        IncompleteError: the runs behind the lock are not in the ledger.
+        IntegrityError: the runs behind the lock are not in the ledger, or not what they were.
     """
     if lock.spec_semantic != observed.semantic:
         raise StaleError(
@@ -211,6 +212,10 @@ def _because(
 ) -> Because:
     coordinate = lock.domains[domain].block or domain
     ratio = float(lock.coordinates.members()[coordinate][domain])
+    if evidence_root(records, lock.evidence) != lock.evidence_root:
+        raise IntegrityError(
+            "the runs behind the lock are not what it was made of", remedy="`olmixctl verify` says which file differs"
+        )
     evidence = gather(observed, lock.coordinates, lock.evidence, records)
     fitted = fit_evidence(observed, evidence)
     problem, metrics = fitted_problem(observed, lock.coordinates, fitted), convex_metrics(fitted.fit)

@@ -57,11 +57,11 @@ def _interval(because: Mapping[str, Any] | None) -> list[Row]:
     if certainty is None:
         return []
     drawn = plural(certainty["resamples"], "resample")
-    failed = f", {certainty['failed']} of them without a solution" if certainty["failed"] else ""
+    failed = f", {certainty['failed']} unsolved" if certainty["failed"] else ""
     if certainty["interval"] is None:
-        return [["interval", "–", f"too few of {drawn} of the runs have a solution ({certainty['failed']} have none)"]]
+        return [["interval", "–", f"too few of {drawn} could be solved"]]
     low, high = certainty["interval"]["low"], certainty["interval"]["high"]
-    text = f"to {percent(high)}, nine tenths of {drawn} of the runs{failed}"
+    text = f"to {percent(high)}, nine tenths of {drawn}{failed}"
     return [["interval", percent(low), text]]
 
 
