@@ -376,7 +376,7 @@ class Workspace:
         from olmixctl.methods.feasible import check_bounds, warn_of_moved_ratios
 
         check_bounds(plan, self.loaded.place)
-        return warn_of_moved_ratios(plan) if plan.kind == "rescale" else plan
+        return warn_of_moved_ratios(plan) if plan.kind in ("rescale", "carry") else plan
 
     # The steps.
 

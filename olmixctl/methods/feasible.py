@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from olmixctl.errors import InfeasibleError, Place
+from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import keep_ratios
 from olmixctl.methods.problem import bounds, mix_problem
 from olmixctl.mixture import GRID, Coordinates
@@ -35,7 +36,7 @@ def check_bounds(plan: Plan, place: Callable[[str], Place]) -> None:
     """
     _check_enough_data(plan.observed, place("target.tokens"))
     everything = Coordinates(tuple(plan.observed.states))
-    space = everything if plan.kind == "rescale" else plan.coordinates
+    space = everything if plan.kind in ("rescale", "carry") else plan.coordinates
     try:
         check_feasible(mix_problem(plan.observed, space))
     except InfeasibleError as error:
@@ -52,23 +53,27 @@ def check_bounds(plan: Plan, place: Callable[[str], Place]) -> None:
 
 
 def warn_of_moved_ratios(plan: Plan) -> Plan:
-    """`plan` of kept ratios, with a warning when a bound will move them: which bound, and by how much."""
-    weights, moved = keep_ratios(plan.observed, plan.coordinates)
-    if not moved:
-        return plan
-    kept = plan.coordinates.expand(dict.fromkeys(plan.coordinates.names, 1.0))
+    """A `plan` without a solve, with a warning where a bound will move its shares: which bound, and by how much."""
+    if plan.carried is not None:
+        kept, name = plan.carried, "carried shares"
+        weights, _ = carried_weights(plan.observed, plan.coordinates, kept)
+    else:
+        kept, name = plan.coordinates.expand(dict.fromkeys(plan.coordinates.names, 1.0)), "kept ratios"
+        weights, _ = keep_ratios(plan.observed, plan.coordinates)
     broken = [
         row.name
         for row in bounds(plan.observed)
         for value in [sum(c * kept[leaf] for leaf, c in row.coefficients.items())]
         if (row.upper is not None and value > row.upper) or (row.lower is not None and value < row.lower)
     ]
+    if not broken:
+        return plan
     shifts = sorted(weights, key=lambda d: (-abs(weights[d] / GRID - kept[d]), d))[:3]
     listed = ", ".join(f"{d} {kept[d]:.2%} → {weights[d] / GRID:.2%}" for d in shifts)
     check = Check(
         level="warn",
         name="bounds-move-ratios",
-        message=f"the kept ratios break {', '.join(broken)} and move to the nearest mix inside: {listed}",
+        message=f"the {name} break {', '.join(broken)} and move to the nearest mix inside: {listed}",
         remedy="--reuse none estimates every share anew",
     )
     return replace(plan, checks=(*plan.checks, check))
