@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from olmixctl.lock.model import Lock
 from olmixctl.methods.checks import VerifyCheck
 from olmixctl.methods.record import first_lineage
-from olmixctl.mixture import GRID
+from olmixctl.mixture import GRID, SHARE_UNITS
 from olmixctl.plan.model import Observed
 from olmixctl.plan.reuse import kept_shares
 
@@ -77,7 +77,9 @@ def _domains(lock: Lock, parents: list[Lock]) -> Iterator[str]:
     inside = {d: old for d, old in kept.items() if lock.domains[d].block is not None}
     carried = kept_shares(parent, inside) if inside else {}
     for domain, old in inside.items():
-        if lock.domains[domain].share not in (carried[domain], parent.domains[old].share):
+        # A bound that moved carried shares moved the ratios too; the block goes on with those.
+        moved = lock.weights[domain] * (SHARE_UNITS // GRID) if lock.solution.status == "carried" else None
+        if lock.domains[domain].share not in (carried[domain], parent.domains[old].share, moved):
             yield f"the kept share of {domain} is not that of serial {parent.serial}"
     origins = {parent.serial, *(block.from_serial for block in parent.blocks.values())}
     for name, block in lock.blocks.items():

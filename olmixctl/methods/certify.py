@@ -250,6 +250,8 @@ def _no_evidence(lock: Lock) -> VerifyCheck:
 
 def _kept(lock: Lock, observed: Observed, history: History | None) -> VerifyCheck:
     """A lock without runs of its own keeps ratios: its weights follow from its shares, or from the lock before."""
+    if lock.solution.status == "carried":
+        return _carried(lock)
     coordinates = lock.coordinates if lock.solution.status == "kept" else _projected_from(lock, history)
     if coordinates is None:
         detail = f"{lock.solution.status} from a lock that is not at hand: the bounds hold, the weights stand as stated"
@@ -265,6 +267,14 @@ def _kept(lock: Lock, observed: Observed, history: History | None) -> VerifyChec
         ok = moved and all(abs(weights[d] - points) <= POINTS for d, points in lock.weights.items())
         detail = "the nearest mix to that of the lock before" + ("" if ok else " is another")
     return VerifyCheck(name="kept ratios", ok=ok, detail=detail)
+
+
+def _carried(lock: Lock) -> VerifyCheck:
+    """Where carried shares come from is known to the plan that carried them; the ratios inside a block are recorded."""
+    if lock.coordinates.collapse(lock.weights.as_mixture(), tolerance=2 / GRID) is None:
+        return VerifyCheck(name="kept ratios", ok=False, detail="the weights are not those of the recorded shares")
+    detail = "carried over without a run: bounds and ratios hold, what was carried stands as stated"
+    return VerifyCheck(name="kept ratios", ok=None, detail=detail)
 
 
 def _projected_from(lock: Lock, history: History | None) -> Coordinates | None:

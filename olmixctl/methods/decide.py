@@ -13,7 +13,7 @@ from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.model import Excluded, Lock
 from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios, solve_mix
-from olmixctl.methods.record import carried_lock, kept_lock, solved_lock
+from olmixctl.methods.record import carried_lock, kept_lock, says_the_same, solved_lock
 from olmixctl.methods.steady import committed_weights
 from olmixctl.mixture import Mixture
 from olmixctl.plan.lost import TAINTED
@@ -61,7 +61,7 @@ def decide(
             case _:
                 assert_never(step)
     assert lock is not None, "a plan without a lock solves one"
-    return lock
+    return previous if previous is not None and says_the_same(lock, previous) else lock
 
 
 def _solve(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], keys: tuple[str, ...]) -> Lock:

@@ -37,6 +37,7 @@ __all__ = [
     "fixed",
     "kept_lock",
     "predicted_of",
+    "says_the_same",
     "solution_of",
     "solved_lock",
     "surrogate_of",
@@ -49,7 +50,7 @@ def solved_lock(
     """The lock of a mix that was solved from evidence."""
     weights_from = _decided_in(previous) if solved.stands else None
     solution = replace(solution_of(solved.solution, solved.certificate), weights_from=weights_from)
-    lock = _lock(
+    return _lock(
         plan,
         previous,
         plan.coordinates,
@@ -62,7 +63,6 @@ def solved_lock(
             plan.observed, plan.coordinates, fitted, solved.rounded.coordinates, _before(plan, previous)
         ),
     )
-    return previous if previous is not None and _says_the_same(lock, previous) else lock
 
 
 def solution_of(solution: Solution, certificate: Certificate) -> LockedSolution:
@@ -89,8 +89,10 @@ def _decided_in(previous: Lock | None) -> int:
     return previous.solution.weights_from or previous.serial
 
 
-def _says_the_same(lock: Lock, previous: Lock) -> bool:
-    """Nothing but its place in the history, or that its weights stand, tells `lock` from the one before."""
+def says_the_same(lock: Lock, previous: Lock) -> bool:
+    """Nothing but its place in the history, or that its weights stand, tells `lock` from the one before: then that one
+    is the lock still, to the last byte.
+    """
     then = previous.solution
     moved = replace(
         lock,

@@ -68,6 +68,8 @@ def _interval(because: Mapping[str, Any] | None) -> list[Row]:
 def _position(found: Mapping[str, Any]) -> str:
     if found["kept_from"] is None and found["because"] is not None:
         return f"It moves on its own: {plural(found['runs'], 'run')} of evidence estimate its share."
+    if found["kept_from"] is None and found["status"] == "carried":
+        return "Its share was carried over, from the lock before or the reference: no run of this lock measured it."
     if found["kept_from"] is None:
         return "It stands where the bounds left it: its share was not estimated in this lock."
     return (

@@ -11,6 +11,7 @@ from workspaces import make_workspace, write_domain, write_mix
 
 from olmixctl.lock import dump
 from olmixctl.mixture import GRID, GridMixture
+from olmixctl.plan import PlanOptions
 from olmixctl.workspace import Workspace
 
 BASE = {"code": "", "docs": "", "web": ""}
@@ -114,6 +115,24 @@ def test_a_projection_is_computed_again_from_the_lock_before(root):
     assert checks(root)["kept ratios"].ok
     forge(root, second, weights=shifted(second, 40))
     assert failed(root) == {"kept ratios"}
+
+
+def test_carried_shares_hold_together_and_say_what_is_not_known(root):
+    write_domain(root, "papers", 30)
+    write_mix(root, BASE | {"papers": ""}, evals=("code", "docs"))
+    workspace = Workspace.open(cwd=root)
+    lock = workspace.apply(workspace.plan(PlanOptions(solve_only=True))).lock
+    assert lock.solution.status == "carried"
+    found = checks(root)
+    assert found["history"].ok
+    assert found["kept ratios"].ok is None
+    assert "carried" in found["kept ratios"].detail
+    assert failed(root) == set()
+    forge(root, lock, weights=shifted(lock, 40))
+    assert "kept ratios" in failed(root)
+    explained = workspace.explain("web")
+    assert explained.because is None
+    assert explained.measured_in == 1
 
 
 def test_an_uncommitted_lock_before_is_said_not_failed(root):
