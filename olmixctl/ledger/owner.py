@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Owner", "this_process"]
+__all__ = ["Owner", "started", "this_process"]
 
 _PROC = Path("/proc")
 
@@ -55,13 +55,13 @@ class Owner:
         here = this_process()
         if not here.boot or (self.host, self.boot, self.space) != (here.host, here.boot, here.space):
             return False
-        return _started(self.pid) != self.started
+        return started(self.pid) != self.started
 
 
 def this_process() -> Owner:
     """The process that asks."""
     pid = os.getpid()
-    return Owner(host=socket.gethostname(), boot=_boot(), space=_space(), pid=pid, started=_started(pid))
+    return Owner(host=socket.gethostname(), boot=_boot(), space=_space(), pid=pid, started=started(pid))
 
 
 def _boot() -> str:
@@ -78,7 +78,7 @@ def _space() -> str:
         return ""
 
 
-def _started(pid: int) -> str:
+def started(pid: int) -> str:
     """Start time of a process that runs; empty when there is none (one that ended and waits for its parent is none)."""
     try:
         # The command, in parentheses, may hold anything; state and the rest stand behind the last one.

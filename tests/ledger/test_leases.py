@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
 import threading
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from olmixctl.errors import OlmixctlError
 from olmixctl.ledger.home import LocalHome
 from olmixctl.ledger.leases import Lease, Leases
-from olmixctl.ledger.owner import Owner, this_process
+from olmixctl.ledger.owner import started, this_process
 
 TTL = 60.0
 
@@ -146,18 +147,13 @@ def test_a_process_in_another_container_or_boot_is_not_judged(home):
 
 
 def test_a_child_that_ended_is_dead_before_anyone_waits_for_it():
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, json.dumps(this_process().as_json()).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        owner = Owner.from_json(json.load(pipe))
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    assert owner.pid == child
+    child = subprocess.Popen(["sleep", "60"])
+    owner = dataclasses.replace(this_process(), pid=child.pid, started=started(child.pid))
+    assert not owner.is_dead()
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert owner.is_dead()
-    os.waitpid(child, 0)
+    child.wait()
     assert owner.is_dead()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from strategies import run_records
 
 from olmixctl.errors import IntegrityError
 from olmixctl.ledger import Ledger, LocalHome, MixturePart, RunInputs, RunRecord, evidence_root, parts_of
-from olmixctl.ledger.files import Attempt, dump_run, read_run, run_name
+from olmixctl.ledger.files import Attempt, attempt_of, dump_run, read_run, run_name, taint_name, taint_of
 from olmixctl.mixture import Block, Coordinates, GridMixture, Mixture
 
 INPUTS = RunInputs(
@@ -177,3 +178,128 @@ def test_run_files_are_stable_json(ledger):
     text = file_of(ledger, RUN.key).read_text()
     assert json.loads(text)["key"] == RUN.key
     assert text == dump_run(RUN)
+
+
+def other(value, **more):
+    """Another result of the same run."""
+    return dataclasses.replace(RUN, metrics={"python": value}, **more)
+
+
+def test_a_later_result_that_differs_is_a_replicate_and_one_that_does_not_is_not_kept(ledger):
+    assert ledger.add(RUN)
+    assert not ledger.add(other(0.8))
+    assert not ledger.add(other(0.8, provenance={"device_seconds": 9.0}))
+    assert not ledger.add(dataclasses.replace(RUN, provenance={}))
+    assert set(ledger.home.names()) == {run_name(Attempt(RUN.key, 1)), run_name(Attempt(RUN.key, 2))}
+    assert ledger.records() == {RUN.key: RUN}
+    assert ledger.replicates() == (other(0.8),)
+    assert ledger.standing().contested == {RUN.key}
+
+
+def test_a_tainted_result_leaves_its_run_missing_until_it_is_trained_again(ledger):
+    ledger.add(RUN)
+    taint = ledger.taint(RUN.key, "loss spike")
+    assert (taint.attempt, taint.reason, taint.finding) == (Attempt(RUN.key, 1), "loss spike", RUN.finding)
+    assert RUN.key not in ledger
+    assert ledger.records() == {}
+    assert ledger.tainted() == {RUN.key: "loss spike"}
+    assert ledger.keys() == [RUN.key]
+    with pytest.raises(IntegrityError, match="not in the ledger"):
+        ledger.get(RUN.key)
+    assert ledger.add(other(0.8))
+    assert ledger.get(RUN.key) == other(0.8)
+    assert ledger.tainted() == {}
+    assert ledger.replicates() == ()
+    assert ledger.taints()[RUN.key] == (taint,)
+
+
+def test_a_result_that_found_the_same_as_a_tainted_one_is_a_result_of_its_own(ledger):
+    ledger.add(RUN)
+    ledger.taint(RUN.key, "loss spike")
+    assert ledger.add(RUN)
+    assert file_of(ledger, RUN.key, 2).exists()
+    assert ledger.get(RUN.key) == RUN
+
+
+def test_tainting_goes_from_result_to_result_and_back_at_once(ledger):
+    ledger.add(RUN)
+    ledger.add(other(0.8))
+    ledger.taint(RUN.key, "one")
+    assert ledger.get(RUN.key) == other(0.8)
+    ledger.taint(RUN.key, "two")
+    assert ledger.tainted() == {RUN.key: "two"}
+    assert ledger.taint(RUN.key, "three") is None
+    assert ledger.untaint(RUN.key) == 2
+    assert ledger.get(RUN.key) == RUN
+    assert ledger.untaint(RUN.key) == 0
+    assert ledger.taint("r1:unknown", "why") is None
+
+
+def test_one_that_lost_its_lease_never_gives_the_first_result(ledger):
+    assert not ledger.add(RUN, fenced=True)
+    assert ledger.home.names() == []
+    ledger.add(RUN)
+    assert not ledger.add(other(0.8), fenced=True)
+    assert ledger.get(RUN.key) == RUN
+    assert ledger.replicates() == (other(0.8),)
+
+
+def test_of_many_that_record_the_same_run_at_once_one_is_first_and_no_finding_is_lost(ledger):
+    gate, first = threading.Barrier(6), []
+
+    def add(number):
+        gate.wait()
+        first.append(ledger.add(other(0.5 + number / 100)))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert first.count(True) == 1
+    found = {record.metrics["python"] for record in ledger.results().values()}
+    assert found == {0.5 + number / 100 for number in range(6)}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[:20], "truncated or malformed"),
+        (lambda text: text.replace("loss spike", "no reason"), "altered"),
+        (lambda text: text.replace('"attempt": 1', '"attempt": 2'), "altered"),
+        (lambda text: text.replace('"reason": "loss spike"', '"reason": 5'), "altered"),
+        (lambda text: text + " ", "another form"),
+    ],
+)
+def test_a_damaged_taint_is_named_with_its_file_and_a_remedy(ledger, damage, message):
+    ledger.add(RUN)
+    ledger.taint(RUN.key, "loss spike")
+    path = ledger.folder / taint_name(Attempt(RUN.key, 1))
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(IntegrityError, match=message) as caught:
+        ledger.tainted()
+    assert str(path) in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_taint_under_another_runs_name_is_refused(ledger):
+    ledger.add(RUN)
+    ledger.taint(RUN.key, "loss spike")
+    path = ledger.folder / taint_name(Attempt(RUN.key, 1))
+    path.rename(ledger.folder / taint_name(Attempt(RUN.key, 2)))
+    with pytest.raises(IntegrityError, match="named for another run"):
+        ledger.taints()
+
+
+@given(st.text("0123456789abcdef", min_size=8, max_size=64), st.integers(1, 30))
+def test_file_names_say_which_result_they_hold(digest, number):
+    attempt = Attempt(f"r1:{digest}", number)
+    assert attempt_of(run_name(attempt)) == attempt
+    assert taint_of(taint_name(attempt)) == attempt
+    assert taint_of(run_name(attempt)) is None
+    assert attempt_of(taint_name(attempt)) is None
+
+
+@pytest.mark.parametrize("name", ["r1-a.1.json", "r1-a.02.json", "README.md", "d1-a.json", "r1-a.json.orig"])
+def test_other_names_are_no_results(name):
+    assert attempt_of(name) is None
