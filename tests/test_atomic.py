@@ -68,8 +68,8 @@ def test_a_temporary_file_that_was_swept_away_means_that_the_name_is_taken(tmp_p
 
     def swept(source, target):
         link(source, target)
-        os.unlink(source)
-        os.unlink(target)
+        source.unlink()
+        target.unlink()
         (tmp_path / "a").write_bytes(b"theirs")
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 

@@ -39,10 +39,10 @@ def test_a_taint_is_said_everywhere_and_ends_with_the_next_apply(applied, olmixc
 
 def test_a_taint_taken_back_leaves_nothing_to_do(applied, olmixctl):
     key = some_key(applied)
-    before = sorted(os.listdir(applied / "mixes/base.runs"))
+    before = sorted((applied / "mixes/base.runs").iterdir())
     olmixctl("runs", "taint", key, "--reason", "a guess")
     assert "no longer tainted" in olmixctl("runs", "taint", key, "--undo").stdout
-    assert sorted(os.listdir(applied / "mixes/base.runs")) == before
+    assert sorted((applied / "mixes/base.runs").iterdir()) == before
     olmixctl("verify")
     assert olmixctl.json("plan")["has_changes"] is False
 
@@ -59,10 +59,10 @@ def test_a_taint_taken_back_leaves_nothing_to_do(applied, olmixctl):
     ],
 )
 def test_a_taint_that_says_too_little_is_refused(applied, olmixctl, words, message):
-    before = sorted(os.listdir(applied / "mixes/base.runs"))
+    before = sorted((applied / "mixes/base.runs").iterdir())
     words = [some_key(applied) if word == "KEY" else word for word in words]
     assert message in olmixctl("runs", "taint", *words, code=64).stderr
-    assert sorted(os.listdir(applied / "mixes/base.runs")) == before
+    assert sorted((applied / "mixes/base.runs").iterdir()) == before
 
 
 def test_tainting_twice_says_why_it_is_tainted(applied, olmixctl):
