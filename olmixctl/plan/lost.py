@@ -44,8 +44,10 @@ def _missing(missing: list[str], lock: Lock, standing: Standing) -> str:
     parts = []
     if count:
         parts.append(f"{_runs(count)} behind the lock {'is' if count == 1 else 'are'} tainted: {'; '.join(tainted)}")
-    if len(missing) > count:
-        parts.append(f"{len(missing) - count} of {_runs(len(lock.evidence))} behind the lock are not in the ledger")
+    gone = len(missing) - count
+    if gone:
+        be = "is" if gone == 1 else "are"
+        parts.append(f"{gone} of {_runs(len(lock.evidence))} behind the lock {be} not in the ledger")
     return "; ".join(parts)
 
 

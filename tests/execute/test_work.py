@@ -8,7 +8,7 @@ import pytest
 from workspaces import make_workspace
 
 from olmixctl.errors import LeaseError
-from olmixctl.execute.events import RunFinished, TrainingStarted, WaitingForOthers
+from olmixctl.execute.events import RunFinished, TrainingStarted, WaitingForOthers, silent
 from olmixctl.execute.fake import FakeExecutor
 from olmixctl.execute.training import train_missing
 from olmixctl.execute.work import SharedWork, Sharing, alone, lease_name
@@ -42,7 +42,7 @@ def train(plan, sharing, executor=None, events=None):
         sharing,
         lambda: pytest.fail("the surface reads no data"),
         provenance={"git_commit": "abc"},
-        on_event=(lambda event: None) if events is None else events.append,
+        on_event=silent if events is None else events.append,
     )
 
 
@@ -116,7 +116,12 @@ def test_without_waiting_the_rest_is_trained_first(plan, place):
 def test_a_result_whose_lease_was_taken_over_is_not_recorded_and_the_run_is_left_to_the_other(plan, place):
     sharing, other = place(), place()
     kept = []
-    work = SharedWork(plan.runs, sharing, lambda outcome, held: kept.append(held) or held, lambda event: None)
+
+    def keep(_, held):
+        kept.append(held)
+        return held
+
+    work = SharedWork(plan.runs, sharing, keep, silent)
     run = work.claim()
     held = next(held for held in other.leases.holders() if held.lease.name == lease_name(run.key))
     assert other.leases.evict(held.lease)
@@ -136,7 +141,7 @@ def test_claims_are_rare_where_nothing_is_free(plan, place, monkeypatch):
     sharing = place()
     looks = []
     monkeypatch.setattr(sharing.leases, "claim", looks.append)
-    work = SharedWork(plan.runs, sharing, lambda outcome, held: held, lambda event: None)
+    work = SharedWork(plan.runs, sharing, lambda _, held: held, silent)
     work._sharing = Sharing(ledger=sharing.ledger, leases=sharing.leases, look_seconds=3600.0)
     for _ in range(50):
         assert work.claim() is None
