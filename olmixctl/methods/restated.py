@@ -23,7 +23,7 @@ from olmixctl.solve.certificate import Certificate, certify
 from olmixctl.solve.exact import Solution, SolveError, optimum
 from olmixctl.solve.problem import MixProblem
 from olmixctl.solve.round import round_solution
-from olmixctl.surrogate.model import near_rounding, parameters_digest
+from olmixctl.surrogate.model import is_digest_of, parameters_digest
 
 __all__ = ["NUMBERS", "POINTS", "restated"]
 
@@ -87,7 +87,7 @@ def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> Ver
         return VerifyCheck(name="surrogate", ok=False, detail=f"a refit gives other parameters: {'; '.join(wrong)}")
     if stated.digest == parameters_digest(fitted.fit):
         return VerifyCheck(name="surrogate", ok=True, detail=f"{found.family} refitted, same parameters")
-    agree = agree and near_rounding(fitted.fit, _BORDER)
+    agree = agree and is_digest_of(fitted.fit, stated.digest, _BORDER)
     detail = (
         "same laws within tolerance: last digits of another processor" if agree else "a refit gives other parameters"
     )

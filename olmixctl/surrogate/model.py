@@ -6,8 +6,9 @@ Array dimensions: R runs, C coordinates, M metrics; N points to predict.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from olmixctl.errors import IntegrityError
 from olmixctl.fingerprint import digest
 
-__all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "near_rounding", "parameters_digest"]
+__all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "is_digest_of", "parameters_digest"]
 
 Array = NDArray[np.float64]
 
@@ -151,24 +152,56 @@ def parameters_digest(fit: Fit, *, digits: int = 6) -> str:
     A refit on another processor differs in the last bits, and each of thousands of values may then stand on the other
     side of a rounding border; six digits leave seven orders of magnitude between the two.
     """
-    values: dict[str, list[str]] = {}
-    for name, array in sorted(fit.parameters().items()):
-        decimals = _decimals(array, digits)
-        values[name] = [f"{round(float(v), decimals) + 0.0:.{max(decimals, 0)}f}" for v in array.ravel()]
-    body = {"family": fit.family, "coordinates": fit.coordinates, "metrics": fit.metrics, "parameters": values}
+    return _digest(fit, _texts(fit, digits))
+
+
+def is_digest_of(fit: Fit, stated: str, within: float, *, digits: int = 6) -> bool:
+    """Whether `stated` is the digest of these parameters, but for last digits that round the other way.
+
+    Values that stand `within` (parts of a rounding step) of a border are tried on both sides; where they are too many
+    to try, any digest passes.
+    """
+    texts = _texts(fit, digits)
+    other = dict(_other_sides(fit, within, digits))
+    if len(other) > _MOST_TRIED:
+        return True
+    for sides in product((False, True), repeat=len(other)):
+        tried = {name: list(column) for name, column in texts.items()}
+        for (name, place), turned in zip(other, sides, strict=True):
+            tried[name][place] = other[name, place] if turned else tried[name][place]
+        if _digest(fit, tried) == stated:
+            return True
+    return False
+
+
+_MOST_TRIED = 8
+
+
+def _digest(fit: Fit, texts: Mapping[str, list[str]]) -> str:
+    body = {"family": fit.family, "coordinates": fit.coordinates, "metrics": fit.metrics, "parameters": texts}
     return digest(body, prefix="sg1")
 
 
-def near_rounding(fit: Fit, within: float, *, digits: int = 6) -> bool:
-    """Whether a parameter stands `within` (parts of a rounding step) of where `parameters_digest` rounds the other way.
+def _texts(fit: Fit, digits: int) -> dict[str, list[str]]:
+    """Parameter → its values as they are digested."""
+    columns = sorted(fit.parameters().items())
+    return {name: [_text(v, _decimals(array, digits)) for v in array.ravel().tolist()] for name, array in columns}
 
-    Where none does, last digits cannot explain another digest.
-    """
-    for array in fit.parameters().values():
-        steps = np.abs(array).ravel() * 10.0 ** _decimals(array, digits)
-        if (np.abs(steps - np.floor(steps) - 0.5) <= within).any():
-            return True
-    return False
+
+def _other_sides(fit: Fit, within: float, digits: int) -> Iterator[tuple[tuple[str, int], str]]:
+    """(parameter, position) → its text on the other side of the rounding border that it stands at."""
+    for name, array in sorted(fit.parameters().items()):
+        decimals = _decimals(array, digits)
+        step = 10.0**-decimals
+        parts = np.abs(array).ravel() / step
+        for place in np.flatnonzero(np.abs(parts - np.floor(parts) - 0.5) <= within).tolist():
+            value = float(array.ravel()[place])
+            nearest = round(value, decimals)
+            yield (name, place), _text(nearest + (step if value > nearest else -step), decimals)
+
+
+def _text(value: float, decimals: int) -> str:
+    return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}"
 
 
 def _decimals(array: Array, digits: int) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from workspaces import make_workspace, write_mix
 
@@ -13,6 +15,7 @@ from olmixctl.ledger.files import dump_run, read_run
 from olmixctl.lock import dump, parse
 from olmixctl.lock.model import LockedDomain
 from olmixctl.mixture import GridMixture
+from olmixctl.surrogate.model import is_digest_of, parameters_digest
 from olmixctl.workspace import Workspace
 
 
@@ -128,3 +131,45 @@ def test_deep_names_the_files_that_drifted(workspace):
     check = next(c for c in workspace.verify(deep=True).checks if c.name == "data web")
     assert not check.ok
     assert "0003.txt" in check.detail or "documents are not those" in check.detail
+
+
+def test_another_processors_last_digits_pass_and_another_digest_does_not(workspace, monkeypatch):
+    lock = workspace.lock()
+    other = dataclasses.replace(lock.surrogate, digest=f"sg1:{'0' * 64}")
+    forge(workspace, surrogate=other)
+    assert failed(workspace) == {"surrogate"}
+    # Where parameters stand at rounding borders, last digits can explain another digest; all else must agree.
+    monkeypatch.setattr("olmixctl.methods.restated.is_digest_of", lambda *_: True)
+    check = next(c for c in workspace.verify().checks if c.name == "surrogate")
+    assert check.ok
+    assert "within tolerance" in check.detail
+    name, metric = next(iter(lock.predicted.items()))
+    wrong = dataclasses.replace(metric, this=metric.this + Decimal("0.00001"))
+    forge(workspace, predicted=dict(lock.predicted) | {name: wrong})
+    assert failed(workspace) == {"surrogate", "predicted"}
+
+
+@pytest.mark.parametrize("size", ["0.000001", "0.00001"])
+def test_numbers_agree_within_two_millionths(workspace, size):
+    lock = workspace.lock()
+    solution = dataclasses.replace(lock.solution, objective=lock.solution.objective + Decimal(size))
+    forge(workspace, solution=solution)
+    assert failed(workspace) == (set() if size == "0.000001" else {"solution"})
+
+
+def laws(*values):
+    """As much of a fit as its digest reads."""
+    parameters = {"a": np.array(values)}
+    return SimpleNamespace(family="f", coordinates=("c",), metrics=("m",), parameters=lambda: parameters)
+
+
+def test_a_digest_is_explained_by_values_at_rounding_borders_and_by_nothing_else():
+    stated = parameters_digest(laws(1.0, 0.1234549999, -0.5))
+    assert is_digest_of(laws(1.0, 0.1234550001, -0.5), stated, 0.03)
+    assert parameters_digest(laws(1.0, 0.1234550001, -0.5)) != stated
+    assert not is_digest_of(laws(1.0, 0.1234550001, -0.50001), stated, 0.03)
+    assert not is_digest_of(laws(1.0, 0.123456, -0.5), stated, 0.03)
+    negative = parameters_digest(laws(1.0, -0.1234549999))
+    assert is_digest_of(laws(1.0, -0.1234550001), negative, 0.03)
+    many = [0.123455 + 0.00001 * n for n in range(9)]
+    assert is_digest_of(laws(1.0, *many), "sg1:another", 0.03)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from workspaces import make_workspace, write_domain, write_mix
 
 from olmixctl.lock import dump
 from olmixctl.methods.steady import committed_weights, masses, still_optimal
-from olmixctl.mixture import Block, Coordinates, GridMixture
+from olmixctl.mixture import Block, Coordinates, GridMixture, Mixture
+from olmixctl.solve.exact import optimum
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
+from olmixctl.solve.round import round_solution
 from olmixctl.workspace import Workspace
 
 BASE = {"code": "", "docs": "", "web": ""}
@@ -159,3 +165,32 @@ def test_without_a_lock_nothing_can_stand(root):
     plan = Workspace.open(cwd=root).plan()
     assert committed_weights(plan, None, ()) is None
     assert committed_weights(plan, lock_of(root), ("r1:other",)) is None
+
+
+@given(seed=st.integers(0, 10_000), slack=st.floats(1e-4, 0.5))
+@settings(max_examples=25, derandomize=True)
+def test_what_was_solved_and_rounded_stands_when_bounds_that_do_not_bind_are_loosened(seed, slack):
+    rng = np.random.default_rng(seed)
+    names = ("a", "b", "c")
+    metrics = (
+        ConvexMetric(name="m", offset=0.5, coefficients=dict(zip(names, rng.uniform(-2, 1, 3).tolist(), strict=True))),
+    )
+    free = MixProblem(
+        coordinates=Coordinates(names),
+        reference=Mixture.normalised(dict(zip(names, rng.uniform(0.2, 1, 3).tolist(), strict=True))),
+        kl=0.05,
+        metric_weights={"m": 1.0},
+    )
+    best = optimum(free, metrics).point
+    low, high = min(best, key=best.get), max(best, key=best.get)
+
+    def bounded(room):
+        """The most is held a little below its optimum; the least has a bound that it does not touch."""
+        idle = LinearBound(name=f"max:{low}", coefficients={low: 1.0}, upper=min(best[low] + 0.2 + room, 1.0))
+        binds = LinearBound(name=f"max:{high}", coefficients={high: 1.0}, upper=best[high] - 0.01)
+        return replace(free, rows=(idle, binds))
+
+    decided = round_solution(bounded(0.0), optimum(bounded(0.0), metrics).point).leaves
+    found = still_optimal(bounded(slack), metrics, decided)
+    assert found is not None
+    assert found[0].leaves == decided

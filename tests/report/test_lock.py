@@ -205,3 +205,11 @@ def test_checks_are_aligned_and_counted(look):
     assert lines[4].startswith(" " * 20 + "word")
     assert lines[-1] == "1 check failed."
     assert checks_text("t", rows[:1], look).endswith("1 check passed.\n")
+
+
+def test_a_check_that_is_not_possible_here_is_neither_passed_nor_failed():
+    rows = [("bytes", True, "whole"), ("history", None, "not in a Git repository")]
+    text = checks_text("base", rows, Look(width=80, color=False))
+    assert "  –     history  not in a Git repository" in text
+    assert text.endswith("1 check passed, 1 not possible here.\n")
+    assert checks_text("t", [*rows, ("b", False, "x")], Look(width=80, color=False)).endswith("1 check failed.\n")
