@@ -47,6 +47,7 @@ def observe(loaded: LoadedMix, context: CorpusContext, trainer: str) -> Observed
         full=full_digest(spec),
         states=states,
         evals={name: state.digest for name, state in evals.items()},
+        eval_tokens=sum(state.tokens for state in evals.values()),
         tokenizer=context.tokenizer.digest,
         trainer=trainer,
         vocabulary=context.tokenizer.vocabulary_size,

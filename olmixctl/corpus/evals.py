@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Scored", "measure_evals", "scored_documents"]
 
 _VERSION = "1"
+_BYTES_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,12 @@ def measure_evals(
     _check_leaks(items, states, held_below, context)
     digests = {e.name: _file_digest(items[e.name], e, context) for e in evals if not e.heldout}
     digests |= {e.name: _heldout_digest(e, states, context) for e in evals if e.heldout}
-    return {e.name: EvalState(name=e.name, digest=digests[e.name]) for e in evals}
+    return {
+        e.name: EvalState(
+            name=e.name, digest=digests[e.name], tokens=_tokens_about(e, states, items.get(e.name, ()), context)
+        )
+        for e in evals
+    }
 
 
 def scored_documents(indexes: Sequence[DocumentIndex], *, fraction: float, max_tokens: int) -> Scored:
@@ -93,6 +99,16 @@ def scored_documents(indexes: Sequence[DocumentIndex], *, fraction: float, max_t
     if len(lengths):
         lengths[-1] -= max(0, int(lengths.sum()) - max_tokens)
     return Scored(domains[order], rows[order], lengths, numbers[order])
+
+
+def _tokens_about(
+    eval_: DeclaredEval, states: Mapping[str, DomainState], items: Sequence[EvalItem], context: CorpusContext
+) -> int:
+    """About how many tokens a run scores, without looking at a document: that is enough for costs."""
+    if eval_.heldout:
+        return min(eval_.max_tokens, round((eval_.fraction or 0.0) * sum(states[id_].tokens for id_ in eval_.heldout)))
+    size = sum(len(item.context or b"") + len(item.target) for item in items)
+    return min(eval_.max_tokens, size if context.tokenizer.digest == "bytes" else size // _BYTES_A_TOKEN)
 
 
 def _check_split(

@@ -58,10 +58,14 @@ class DomainState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvalState:
-    """A metric's identity: `digest` changes exactly when what is scored changes."""
+    """A metric's identity: `digest` changes exactly when what is scored changes.
+
+    `tokens` is about what a run scores, for costs; 0 where it is not known.
+    """
 
     name: str
     digest: str
+    tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from olmixctl.errors import InfeasibleError
-from olmixctl.methods.problem import bounds, broken_rows, mix_problem
+from olmixctl.methods.problem import bounds, mix_problem
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
 from olmixctl.plan.model import Observed
+from olmixctl.solve.problem import LinearBound
 from olmixctl.solve.project import project
 from olmixctl.solve.round import round_solution
 
@@ -21,24 +24,23 @@ def carried_weights(observed: Observed, coordinates: Coordinates, mix: Mixture) 
     Raises:
         InfeasibleError: the bounds exclude each other.
     """
-    whole = coordinates.collapse(mix)
-    space = coordinates if whole is not None else Coordinates(tuple(mix))
-    weights = _rounded(observed, space, mix)
-    if weights is not None and not broken_rows(bounds(observed), weights):
-        return weights, space is not coordinates
-    try:
-        inside = project(mix, bounds(observed), coordinates=space)
-    except InfeasibleError:
-        space = Coordinates(tuple(mix))
-        inside = project(mix, bounds(observed))
-    found = _rounded(observed, space, inside)
-    assert found is not None, "a mix inside the bounds has a neighbour on the grid"
-    return found, space is not coordinates
+    rows = bounds(observed)
+    space = coordinates if coordinates.collapse(mix) is not None else Coordinates(tuple(mix))
+    inside = mix
+    if not _keeps(rows, mix):
+        try:
+            inside = project(mix, rows, coordinates=space)
+        except InfeasibleError:
+            space = Coordinates(tuple(mix))
+            inside = project(mix, rows)
+    problem = mix_problem(observed, space)
+    point = {name: sum(inside[leaf] for leaf in leaves) for name, leaves in space.members().items()}
+    return round_solution(problem, point).leaves, space is not coordinates
 
 
-def _rounded(observed: Observed, space: Coordinates, mix: Mixture) -> GridMixture | None:
-    point = {name: sum(mix[leaf] for leaf in leaves) for name, leaves in space.members().items()}
-    try:
-        return round_solution(mix_problem(observed, space), point).leaves
-    except InfeasibleError:
-        return None
+def _keeps(rows: Iterable[LinearBound], mix: Mixture) -> bool:
+    """Whether the mix stands inside every bound as it is; rounding must not be what brings it there."""
+    values = ((row, sum(c * mix[leaf] for leaf, c in row.coefficients.items())) for row in rows)
+    return all(
+        (row.upper is None or value <= row.upper) and (row.lower is None or value >= row.lower) for row, value in values
+    )

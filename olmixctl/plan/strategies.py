@@ -331,7 +331,8 @@ def _greedy(situation: Situation, wish: Wish, start: Coordinates, appraisal: App
     least = max(error, LEAST_GAIN * each)
     if whole.loss <= least:
         return (), f"auto is full: the predicted gap is below {least:.2g}, the least that counts as a gain"
-    at, picked, why = start, (), f"nothing more gains {least:.2g}, the least that counts"
+    picked: tuple[str, ...] = ()
+    at, why = start, f"nothing more gains {least:.2g}, the least that counts"
     while step := _best_step(situation, at, picked, appraisal, error):
         names, wider = step
         if wish.max_runs is not None and swarm_runs(situation.observed, len(wider.names)) > wish.max_runs:

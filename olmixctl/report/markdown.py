@@ -10,6 +10,7 @@ from olmixctl.mixture import GRID
 from olmixctl.report.numbers import NONE, bits, count, factor, flops, percent, plural, points, seconds
 from olmixctl.report.text_diff import kept_in_words, tokens_in_words
 from olmixctl.report.text_plan import ACTIONS, is_size, price, step_in_words, values_in_words
+from olmixctl.report.text_strategies import laws_in_words, loss_in_words
 
 __all__ = ["diff_markdown", "in_section", "plan_markdown"]
 
@@ -29,6 +30,7 @@ def plan_markdown(plan: Mapping[str, Any]) -> str:
         _plan_checks(plan),
         _plan_changes(plan),
         _plan_cost(plan),
+        _plan_strategies(plan),
         "\n".join(f"{i}. {step_in_words(step, plan)}" for i, step in enumerate(plan["steps"], 1)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -120,6 +122,27 @@ def _plan_cost(plan: Mapping[str, Any]) -> str:
         time = NONE if p50 is None else seconds(p50)
         rows.append([title, f"{cost['runs']:,}", flops(cost["flops"]), time, price(cost) or NONE])
     return _table(["", "runs", "compute", "device time", "price"], rows)
+
+
+def _plan_strategies(plan: Mapping[str, Any]) -> str:
+    """The ways there are, the chosen one in bold, and what their gaps rest on."""
+    if len(plan["strategies"]) < 2:
+        return ""
+    rows = []
+    for row in plan["strategies"]:
+        time = row["cost"]["device_seconds"]["p50"]
+        cells = [
+            row["name"],
+            f"{row['needed'] - row['recorded']:,}",
+            f"{row['recorded'] + row['evidence']:,}",
+            NONE if time is None else seconds(time),
+            price(row["cost"]) or NONE,
+            _escaped(loss_in_words(row["gap"])),
+        ]
+        rows.append([f"**{cell}**" for cell in cells] if row["chosen"] else cells)
+    table = _table(["strategy", "to train", "recorded evidence", "device time", "price", "predicted gap"], rows)
+    notes = "\n".join(f"- {_escaped(line)}" for line in laws_in_words(plan))
+    return "\n\n".join(filter(None, [table, notes]))
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool = True) -> str:

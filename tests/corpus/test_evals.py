@@ -283,3 +283,18 @@ def test_token_files_are_scored_by_the_bytes_they_stand_for(workspace, heldout):
     with np.load(built["held"].path) as arrays:
         assert 0 < len(arrays["tokens"]) < 100_000
         assert int(arrays["sizes"].sum()) == int((arrays["tokens"] < 256).sum())
+
+
+def test_about_how_many_tokens_a_run_scores(workspace, web, heldout, many_texts):
+    """For costs: held-out documents by their fraction, files by their bytes, neither beyond `max_tokens`."""
+    lines = [{"context": "2 + 2 = ", "continuation": "4"}, {"context": "3 + 3 = ", "continuation": "6"}]
+    evals = [
+        file_eval(workspace, lines),
+        dataclasses.replace(file_eval(workspace, lines), name="cut", max_tokens=5),
+        heldout("web", fraction=0.2, name="held"),
+    ]
+    _, states, _ = build(evals, [web], workspace.context())
+    total = sum(len(text.encode()) for text in many_texts)
+    assert {name: state.tokens for name, state in states.items()} == {
+        "file": 18, "cut": 5, "held": round(0.2 * total)
+    }  # fmt: skip
