@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from olmixctl.lock.model import Lock
-from olmixctl.plan.model import Action, Category, Change, Observed
+from olmixctl.plan.domain_changes import detect_domain_changes
+from olmixctl.plan.model import Action, Category, Change, Check, Observed
 
 __all__ = ["ChangeSet", "detect_changes"]
 
@@ -40,11 +41,12 @@ class ChangeSet:
         removed: ids of the lock that are gone.
         origins: id now → id in the lock → fraction of the domain's tokens that came from it, where that is known; what
             came from nowhere is left out, so fractions sum to at most 1.
+        proposals: lines of YAML for `changes:` that declare what was recognised.
+        notes: what could not be told, and declarations that the documents speak against.
         evals_added: metrics that no recorded run of the lock has measured.
         evals_changed: any difference in what is measured.
         protection_changed: a domain became protected or is so no longer; the lock has to know.
         sections: names of the changed sections of the inputs.
-        origins: affected id → id in the lock → fraction of the domain's tokens that came from there.
     """
 
     changes: tuple[Change, ...]
@@ -56,20 +58,19 @@ class ChangeSet:
     protection_changed: bool
     sections: tuple[str, ...]
     origins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    proposals: tuple[str, ...] = ()
+    notes: tuple[Check, ...] = ()
 
 
 def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
     """Compare the present with the lock."""
-    moves = _moves(observed, lock)
-    kept = {new: old for new, old in _same_ids(observed, lock) if observed.states[new].content == _content(lock, old)}
-    kept |= moves
-    removed = tuple(sorted(set(lock.domains) - set(observed.states) - set(moves.values())))
-    affected = tuple(sorted(set(observed.states) - set(kept)))
+    domains = detect_domain_changes(observed, lock)
+    kept = domains.kept
     evals_added = tuple(sorted(name for name, ev in observed.evals.items() if ev not in set(lock.evals.values())))
     before, after = _comparable_inputs(observed, lock, kept)
     sections = tuple(name for name in sorted(_SECTIONS) if before.get(name) != after.get(name))
     changes = [
-        *_domain_changes(observed, lock, moves, removed),
+        *domains.changes,
         *_section_changes(before, after, sections),
         *_eval_changes(observed, lock),
         *_protection_changes(observed, lock, kept),
@@ -80,117 +81,17 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
         )
     return ChangeSet(
         changes=tuple(changes),
-        affected=affected,
-        kept=dict(sorted(kept.items())),
-        removed=removed,
+        affected=tuple(sorted(set(observed.states) - set(kept))),
+        kept=kept,
+        removed=domains.removed,
         evals_added=evals_added,
         evals_changed=sorted(observed.evals.values()) != sorted(lock.evals.values()),
         protection_changed=any(_protection_changes(observed, lock, kept)),
         sections=sections,
-        origins=_origins(observed, lock, kept),
+        origins=domains.origins,
+        proposals=domains.proposals,
+        notes=domains.notes,
     )
-
-
-def _content(lock: Lock, domain_id: str) -> str:
-    return lock.domains[domain_id].content
-
-
-def _same_ids(observed: Observed, lock: Lock) -> Iterator[tuple[str, str]]:
-    return ((domain_id, domain_id) for domain_id in sorted(set(observed.states) & set(lock.domains)))
-
-
-def _moves(observed: Observed, lock: Lock) -> dict[str, str]:
-    """New id → old id: the same documents under another name. Declared moves say which, where several fit."""
-    gone = {d: _content(lock, d) for d in sorted(set(lock.domains) - set(observed.states))}
-    moves: dict[str, str] = {}
-    declared = {c.targets[0]: c.sources[0] for c in observed.spec.changes if c.kind == "move"}
-    for new in sorted(set(observed.states) - set(lock.domains)):
-        content = observed.states[new].content
-        fitting = [old for old, was in gone.items() if was == content and old not in moves.values()]
-        if declared.get(new) in fitting:
-            moves[new] = declared[new]
-        elif fitting:
-            moves[new] = fitting[0]
-    return moves
-
-
-def _origins(observed: Observed, lock: Lock, kept: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """Where each domain comes from, by declared changes, else by name; several sources in proportion to their tokens."""
-    origins: dict[str, dict[str, float]] = {new: {new: 1.0} for new, _ in _same_ids(observed, lock)}
-    for new in sorted(observed.states):
-        stated = {old for c in observed.spec.changes if new in c.targets for old in c.sources if old in lock.domains}
-        total = sum(lock.domains[old].tokens for old in stated)
-        if stated:
-            origins[new] = {old: lock.domains[old].tokens / total for old in sorted(stated)} if total else {}
-    return origins | {new: {old: 1.0} for new, old in kept.items()}
-
-
-def _domain_changes(
-    observed: Observed, lock: Lock, moves: Mapping[str, str], removed: tuple[str, ...]
-) -> Iterator[Change]:
-    declared = _declared(observed)
-    for domain_id in sorted(set(observed.states) | set(removed)):
-        if domain_id in moves:
-            yield Change(
-                category="moved",
-                subject=domain_id,
-                action="keep-ratio",
-                reason="the same documents under another name",
-                before=moves[domain_id],
-                after=domain_id,
-            )
-        elif domain_id in removed:
-            category, reason = declared.get(domain_id, ("removed", "no longer in the mix"))
-            yield Change(
-                category=category,
-                subject=domain_id,
-                action="drop",
-                reason=reason,
-                before=lock.domains[domain_id].tokens,
-            )
-        elif domain_id not in lock.domains:
-            category, reason = declared.get(domain_id, ("added", "not in the lock"))
-            yield Change(
-                category=category,
-                subject=domain_id,
-                action="re-estimate",
-                reason=reason,
-                after=observed.states[domain_id].tokens,
-            )
-        else:
-            yield from _revision(observed, lock, domain_id, declared)
-
-
-def _declared(observed: Observed) -> dict[str, tuple[Category, str]]:
-    """Domain id → category and reason, from declared partitions and merges."""
-    table: dict[str, tuple[Category, str]] = {}
-    for change in observed.spec.changes:
-        sources, targets = ", ".join(change.sources), ", ".join(change.targets)
-        if change.kind == "partition":
-            table |= dict.fromkeys(change.sources, ("partitioned", f"declared: into {targets}"))
-            table |= dict.fromkeys(change.targets, ("partitioned", f"declared: part of {sources}"))
-        elif change.kind == "merge":
-            table |= dict.fromkeys(change.sources, ("merged", f"declared: into {targets}"))
-            table |= dict.fromkeys(change.targets, ("merged", f"declared: from {sources}"))
-    return table
-
-
-def _revision(
-    observed: Observed, lock: Lock, domain_id: str, declared: Mapping[str, tuple[Category, str]]
-) -> Iterator[Change]:
-    now, was = observed.states[domain_id], lock.domains[domain_id]
-    if now.content != was.content:
-        category, reason = declared.get(domain_id, ("revised", "its documents changed"))
-        yield Change(
-            category=category,
-            subject=domain_id,
-            action="re-estimate",
-            reason=reason,
-            before=was.tokens,
-            after=now.tokens,
-        )
-    elif now.fingerprint != was.fingerprint:
-        yield Change(category="metadata", subject=domain_id, action="none", reason="the same documents in other files")
 
 
 def _comparable_inputs(
