@@ -135,12 +135,11 @@ class Workspace:
         options: PlanOptions | None = None,
         *,
         baseline: Lock | Baseline | None = None,
-        refresh: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Plan:
         """What changed since the lock (or `baseline`, also one without a lock), and what that needs.
 
-        With `refresh`, declared domains are counted where they can be read, and the plan says what was found.
+        With `options.refresh` declared domains are counted where they can be read, and the plan says what was found.
 
         Raises:
             CorpusError: the data is wrong or cannot be read.
@@ -162,7 +161,7 @@ class Workspace:
         )
         if isinstance(baseline, Baseline):
             plan = replace(plan, checks=(*plan.checks, baseline.check))
-        if refresh:
+        if options is not None and options.refresh:
             plan = replace(plan, checks=(*plan.checks, *refresh_checks(self.spec, context)))
         if context.cache.unavailable:
             plan = replace(plan, checks=(*plan.checks, _uncached(context.cache.unavailable)))

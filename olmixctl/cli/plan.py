@@ -71,9 +71,10 @@ def plan(
         solve_only=solve_only,
         max_runs=max_runs,
         allow_remove=frozenset(allow_remove or ()),
+        refresh=refresh,
     )
     # A saved plan is applied on the committed lock, so it is made on that.
-    made = make_plan(mix, options, baseline=baseline, refresh=refresh, environment=os.environ if out is None else None)
+    made = make_plan(mix, options, baseline=baseline, environment=os.environ if out is None else None)
     console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
     for note in made.notes:
         console.hint(f"note: {note}")

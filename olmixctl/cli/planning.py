@@ -63,7 +63,6 @@ def make_plan(
     options: PlanOptions,
     *,
     baseline: str | None = None,
-    refresh: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Made:
     """Plan the mix that `target` names.
@@ -72,7 +71,6 @@ def make_plan(
         target: what was typed.
         options: from the command line.
         baseline: revision or file of the lock to compare with, instead of the committed one.
-        refresh: count declared domains where they can be read.
         environment: of the process, where a pull request under test is to be compared with what it branched off from.
     """
     from olmixctl.cli.progress import Line, data_progress
@@ -82,7 +80,7 @@ def make_plan(
     branched = None if baseline else branch_point(workspace.lock_path, base, environment or {})
     base = base if branched is None else branched.lock
     with Line() as line:
-        plan = workspace.plan(options, baseline=branched or base, refresh=refresh, on_progress=data_progress(line))
+        plan = workspace.plan(options, baseline=branched or base, on_progress=data_progress(line))
     where = {"mix_file": workspace.path.absolute().relative_to(workspace.root).as_posix()}
     going = frozenset(base.domains if base else ()) - frozenset(workspace.spec.domain_ids)
     kept = replace(options, allow_remove=options.allow_remove & going)

@@ -36,6 +36,7 @@ class PlanOptions:
         solve_only: train nothing.
         max_runs: a further limit on missing runs.
         allow_remove: protected domains that may go.
+        refresh: count declared domains where they can be read; whoever observes does that.
     """
 
     reuse: str | None = None
@@ -43,6 +44,7 @@ class PlanOptions:
     solve_only: bool = False
     max_runs: int | None = None
     allow_remove: frozenset[str] = frozenset()
+    refresh: bool = False
 
 
 def build_plan(

@@ -30,6 +30,7 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
             "solve_only": options.solve_only,
             "max_runs": options.max_runs,
             "allow_remove": sorted(options.allow_remove),
+            "refresh": options.refresh,
         },
         "base": {"digest": plan.base.digest, "lineage": plan.base.lineage, "serial": plan.base.serial},
         "spec": {"semantic": observed.semantic, "full": observed.full},
@@ -95,6 +96,7 @@ def saved_options(saved: Mapping[str, Any]) -> PlanOptions:
         solve_only=options["solve_only"],
         max_runs=options["max_runs"],
         allow_remove=frozenset(options["allow_remove"]),
+        refresh=options["refresh"],
     )
 
 

@@ -12,6 +12,7 @@ from olmixctl.cli.app import app
 from olmixctl.corpus.context import CorpusContext
 from olmixctl.corpus.inventories import take_inventory
 from olmixctl.ledger.inventories import put_inventory
+from olmixctl.plan import PlanOptions
 from olmixctl.reread import count_declared
 from olmixctl.workspace import Workspace
 
@@ -41,7 +42,7 @@ def declare(root, tokens, documents, revision="2026-02-11"):
 
 
 def refreshed(root):
-    plan = Workspace.open(cwd=root).plan(refresh=True)
+    plan = Workspace.open(cwd=root).plan(PlanOptions(refresh=True))
     return [check for check in plan.checks if check.name == "declared"]
 
 
@@ -139,6 +140,15 @@ def test_the_command_exits_3_and_shows_the_whole_plan(root, counts):
     assert f"tokens: {counts[0]}," in result.stdout
     declare(root, *counts)
     assert CliRunner().invoke(app, ["plan", "--refresh"]).exit_code == 0
+
+
+def test_a_saved_plan_is_refreshed_again_when_it_is_applied(root, counts):
+    declare(root, *counts)
+    assert CliRunner().invoke(app, ["plan", "--refresh", "--out", "plan.json"]).exit_code == 0
+    write_domain(root, "web", 1, start=80)
+    result = CliRunner().invoke(app, ["apply", "plan.json"])
+    assert result.exit_code == 3, result.output
+    assert not (root / "mixes/base.lock.yaml").exists()
 
 
 def test_deep_checks_declared_domains_too(root, counts):
