@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.model import Lock
 from olmixctl.plan.changes import ChangeSet
+from olmixctl.plan.declared import is_done
 from olmixctl.plan.model import Check, Cost, Observed, block_caps, is_rehearsal
 from olmixctl.plan.reuse import Route
 from olmixctl.spec.model import MixSpec
@@ -117,14 +118,14 @@ def block_cap_check(observed: Observed, route: Route) -> Iterator[Check]:
             yield Check(
                 level="warn",
                 name="block-cap",
-                message=f"the kept ratios hold {len(block.shares)} domains to {cap:.2%} of the mix, where the reference "
+                message=f"the kept ratios hold {len(block.shares)} domains to {cap:.2%} of the mix, the reference "
                 f"gives them {natural:.2%}: {', '.join(d for _, d in first)} run out first",
                 remedy="estimate those anew (--recompute), or every share (--reuse none)",
             )
 
 
 def _idle_declarations(spec: MixSpec, lock: Lock | None) -> Iterator[Check]:
-    """Declared changes that name nothing of the lock do nothing; a misspelt one must not look like a done one."""
+    """Declared changes that say nothing to this lock; a misspelt one must not look like a done one."""
     for change in spec.changes:
         strangers = [] if lock is None else [d for d in change.sources if d not in lock.domains]
         if strangers:
@@ -133,6 +134,13 @@ def _idle_declarations(spec: MixSpec, lock: Lock | None) -> Iterator[Check]:
                 name="idle-declaration",
                 message=f"declared {change.kind} of {', '.join(strangers)}: not in the lock, so it says nothing",
                 remedy="remove it from `changes` once it is applied, or mend the name",
+            )
+        elif lock is not None and is_done(change, lock.domains):
+            yield Check(
+                level="note",
+                name="idle-declaration",
+                message=f"declared {change.kind} of {', '.join(change.sources)}: the lock has it already",
+                remedy="remove it from `changes`",
             )
 
 

@@ -1,24 +1,28 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
+from olmixctl.corpus.model import DomainState
 from olmixctl.ledger.model import MixturePart, RunInputs, RunRecord
-from olmixctl.mixture import Mixture
-from olmixctl.plan.checks import reliability_check
+from olmixctl.mixture import Block, Coordinates, Mixture
+from olmixctl.plan.checks import block_cap_check, budget_checks, reliability_check
 from olmixctl.plan.cost import actual_seconds, calibrate
 from olmixctl.plan.model import Observed
+from olmixctl.plan.reuse import Route
 from olmixctl.spec.model import BudgetSpec, DomainSpec, EvalSpec, ExecutorSpec, MixSpec, ProxySpec, TargetSpec
 from olmixctl.spec.presets import PRESETS
 
 PROXY = ProxySpec(model="250k", tokens=1_000_000)
 
 
-def observed(*, budget=BudgetSpec(), device="auto", eval_tokens=0):
+def observed(*, budget=None, device="auto", eval_tokens=0):
     spec = MixSpec(
         name="m", target=TargetSpec(tokens=10**9), domains=(DomainSpec(id="a", paths=("a",)),),
-        evals=(EvalSpec(name="m", paths=("e",)),), proxy=PROXY, budget=budget, executor=ExecutorSpec(device=device),
+        evals=(EvalSpec(name="m", paths=("e",)),), proxy=PROXY, budget=budget or BudgetSpec(),
+        executor=ExecutorSpec(device=device),
     )  # fmt: skip
     return Observed(
         spec=spec, inputs={}, semantic="", full="", states={}, evals={}, tokenizer="bytes", trainer="t1",
@@ -65,7 +69,8 @@ def test_seconds_come_from_recorded_runs_of_the_same_model():
 
 
 def test_training_time_scales_with_the_tokens_of_a_run_and_evaluation_does_not():
-    assert calibrate(observed(), [record(seconds=5.0, tokens=250_000)]).of(1).device_seconds == pytest.approx((20.0,) * 3)
+    plain = calibrate(observed(), [record(seconds=5.0, tokens=250_000)])
+    assert plain.of(1).device_seconds == pytest.approx((20.0,) * 3)
     shared = record(seconds=5.0, tokens=250_000, train_seconds=2.0, eval_seconds=0.5)
     assert calibrate(observed(), [shared]).of(1).device_seconds == pytest.approx((4.0 * 4 + 1.0,) * 3)
 
@@ -99,6 +104,45 @@ def test_runs_on_another_device_leave_it_uncalibrated():
 def test_actual_seconds_are_those_that_runs_tell():
     assert actual_seconds([record(seconds=2.0), record(seconds=3.5)]) == 5.5
     assert actual_seconds([]) is None
+
+
+def checks(budget, runs, recorded, max_runs=None):
+    present = observed(budget=budget)
+    return {c.name: c for c in budget_checks(present, calibrate(present, recorded).of(runs), max_runs)}
+
+
+def test_device_hours_beyond_the_budget_block():
+    hours = BudgetSpec(max_gpu_hours=1.0, gpu_hour_price=2.5)
+    assert checks(hours, 360, [record(seconds=10.0)]) == {}
+    blocked = checks(hours, 361, [record(seconds=10.0)])["max-gpu-hours"]
+    assert blocked.level == "block"
+    assert "about 1.00 device-hours are needed, 1 are allowed" in blocked.message
+    assert checks(hours, 361, [])["uncalibrated"].level == "warn"
+    assert checks(hours, 0, []) == {}
+
+
+@pytest.mark.parametrize(("budget", "typed", "allowed"), [(5, None, 5), (None, 5, 5), (5, 7, 5), (9, 5, 5)])
+def test_the_smaller_limit_of_runs_rules(budget, typed, allowed):
+    assert checks(BudgetSpec(max_runs=budget), allowed, [], typed) == {}
+    found = checks(BudgetSpec(max_runs=budget), allowed + 1, [], typed)["max-runs"]
+    assert f"6 runs are needed, {allowed} are allowed" in found.message
+
+
+def block_route(shares):
+    coordinates = Coordinates(("new",), (Block("reused", shares),))
+    return Route(kind="train", coordinates=coordinates, reason="", kept_from=1)
+
+
+def test_a_block_that_a_small_member_holds_far_below_its_reference_says_so():
+    """Ten passes over 10M tokens at half the block: the block gets a fifth of 1B, though most of the data is in it."""
+    sizes = {"a": 10_000_000, "b": 900_000_000, "new": 90_000_000}
+    states = {d: DomainState(id=d, fingerprint=d, content=d, tokens=n, documents=1) for d, n in sizes.items()}
+    spec = dataclasses.replace(observed().spec, target=TargetSpec(tokens=10**9, max_repetition=10.0))
+    present = dataclasses.replace(observed(), spec=spec, states=states)
+    (check,) = block_cap_check(present, block_route({"a": 1, "b": 1}))
+    assert check.name == "block-cap"
+    assert "hold 2 domains to 20.00% of the mix, the reference gives them 91.00%: a, b run out first" in check.message
+    assert list(block_cap_check(present, block_route({"a": 1, "b": 99}))) == []
 
 
 def swarm(noise):
