@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olmixctl.atomic import remove_leftovers
 from olmixctl.committed import Baseline, earlier_locks, lock_at
 from olmixctl.errors import (
     BlockedError,
@@ -25,7 +24,9 @@ from olmixctl.errors import (
 )
 from olmixctl.execute.events import DataPreparing, OnEvent, silent
 from olmixctl.execute.protocol import Executor
-from olmixctl.execute.work import Sharing, alone, lease_name
+from olmixctl.execute.work import Sharing, alone
+from olmixctl.landing import Bases, land, tidy
+from olmixctl.ledger.freeing import Freed, free_leases
 from olmixctl.ledger.inventories import check_inventories
 from olmixctl.ledger.lazy import LazyRecords
 from olmixctl.ledger.leases import Leases
@@ -43,6 +44,7 @@ from olmixctl.plan.cost import actual_seconds
 from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.plan.steps import TrainRuns, steps_of
 from olmixctl.present import export_mix, locked_states, observe, observed_as_locked, training_data
+from olmixctl.recall import keep_inventories, with_inventories
 from olmixctl.reread import data_checks, refresh_checks
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
@@ -53,7 +55,6 @@ if TYPE_CHECKING:
     from olmixctl.methods.certify import Surroundings, Verification
     from olmixctl.methods.explain import Explanation
     from olmixctl.methods.resample import Bootstrap
-    from olmixctl.report.text_leases import Freed
 
 __all__ = ["ApplyResult", "Workspace"]
 
@@ -97,7 +98,7 @@ class Workspace:
             self.spec.ledger, loaded.path.with_name(stem), self.root, loaded.place("ledger")
         )
         self.ledger = Ledger(runs)
-        self._planned_from: dict[str | None, Lock | None] = {}
+        self._bases = Bases()
 
     @classmethod
     def open(cls, target: str | None = None, *, cwd: Path | None = None) -> Workspace:
@@ -148,8 +149,9 @@ class Workspace:
         context = self._context(on_progress)
         observed = observe(self.loaded, context, self._trainer)
         lock = baseline.lock if isinstance(baseline, Baseline) else baseline or self.lock()
+        observed = with_inventories(observed, lock, self.ledger.home, context)
         if baseline is None:
-            self._planned_from[digest_of(lock) if lock else None] = lock
+            self._bases.remember(lock)
         plan = build_plan(
             observed,
             lock,
@@ -192,10 +194,11 @@ class Workspace:
             StaleError: the lock moved meanwhile.
         """
         began = time.monotonic()
-        previous = merge.start if merge else self._base_of(plan)
+        previous = merge.start if merge else self._bases.base_of(plan, self.lock(), self.lock_path, self.ledger)
         if plan.blocked:
             first = plan.blocked[0]
             raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
+        keep_inventories(plan.observed, self.ledger.home, self._context())
         sharing = self._sharing(wait=wait)
         training = any(isinstance(step, TrainRuns) for step in steps_of(plan))
         trained = self._train(plan, sharing, parallelism, on_event) if training else 0
@@ -208,8 +211,8 @@ class Workspace:
                 lock = decide(plan, previous, self.ledger.records(), on_event, tainted=tainted)
                 check()
                 lock = joined_lock(lock, merge) if merge else lock
-                written = write_lock(self.lock_path, lock) if merge else self._write(plan, lock)
-                self._tidy(plan, sharing.leases)
+                written = write_lock(self.lock_path, lock) if merge else land(plan, lock, self.lock(), self.lock_path)
+                tidy(plan, self.lock_path, sharing)
         assert lock is not None, "a plan without a lock trains and writes one"
         return ApplyResult(
             lock=lock,
@@ -343,17 +346,7 @@ class Workspace:
 
     def unlock(self, *, force: bool = False) -> tuple[Freed, ...]:
         """All leases; those whose holder has ended are removed, with `force` those of living holders, too."""
-        from olmixctl.report.text_leases import Freed
-
-        leases, now = Leases(self._leases_home), int(time.time())
-        return tuple(
-            Freed(
-                held=held,
-                age_seconds=max(now - held.since, 0) if held.owner else 0,
-                removed=(held.dead or force) and leases.evict(held.lease),
-            )
-            for held in leases.holders()
-        )
+        return free_leases(Leases(self._leases_home), int(time.time()), force=force)
 
     # What the present is.
 
@@ -400,51 +393,10 @@ class Workspace:
         data = partial(training_data, plan.observed, context)
         return train_missing(plan, executor, sharing, data, provenance=provenance(self.root), on_event=on_event)
 
-    def _write(self, plan: Plan, lock: Lock) -> bool:
-        """Write `lock`, unless this very lock is there.
-
-        Raises:
-            StaleError: another one is.
-        """
-        current = self.lock()
-        if current is not None and digest_of(current) == digest_of(lock):
-            return False
-        if (digest_of(current) if current else None) != plan.base.digest:
-            raise self._moved(plan, current)
-        return write_lock(self.lock_path, lock)
-
-    def _tidy(self, plan: Plan, leases: Leases) -> None:
-        """What killed applies left behind, once nobody needs it any more."""
-        remove_leftovers(self.lock_path.parent, self.lock_path.name)
-        self.ledger.home.sweep()
-        leases.sweep(lease_name(run.key) for run in plan.runs)
-
     def _spent(self, plan: Plan) -> float | None:
         """Device-seconds of the runs that the plan missed, whoever trained them; None where none of them says."""
         records = self.ledger.records()
         return actual_seconds([records[run.key] for run in plan.missing if run.key in records])
-
-    def _base_of(self, plan: Plan) -> Lock | None:
-        """The lock that `plan` starts from; it may have moved since, if another apply trained all that was to train.
-
-        Raises:
-            StaleError: it moved, and not because of another apply of the same plan.
-        """
-        lock = self.lock()
-        if (digest_of(lock) if lock else None) == plan.base.digest:
-            return lock
-        recorded = {run.key for run in plan.missing} <= self.ledger.usable_keys()
-        if plan.base.digest not in self._planned_from or not recorded:
-            raise self._moved(plan, lock)
-        return self._planned_from[plan.base.digest]
-
-    def _moved(self, plan: Plan, lock: Lock | None) -> StaleError:
-        return StaleError(
-            f"the lock is not the one the plan starts from (serial {plan.base.serial}, "
-            f"found {lock.serial if lock else 'none'})",
-            place=Place(str(self.lock_path)),
-            remedy="plan again",
-        )
 
     def _need_lock(self) -> Lock:
         lock = self.lock()

@@ -1,0 +1,85 @@
+"""The lock at both ends of an apply: the one it starts from, the one it writes, and what is tidied up after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from olmixctl.atomic import remove_leftovers
+from olmixctl.errors import Place, StaleError
+from olmixctl.execute.work import Sharing, lease_name
+from olmixctl.ledger.store import Ledger
+from olmixctl.lock.codec import digest_of
+from olmixctl.lock.model import Lock
+from olmixctl.lock.store import write_lock
+from olmixctl.plan.model import Plan
+
+__all__ = ["Bases", "land", "tidy"]
+
+
+class Bases:
+    """The locks that plans were made from. A plan outlives its base when another apply of the same plan is faster."""
+
+    def __init__(self) -> None:
+        self._known: dict[str | None, Lock | None] = {}
+
+    def remember(self, lock: Lock | None) -> None:
+        """A plan starts from `lock`."""
+        self._known[_digest(lock)] = lock
+
+    def base_of(self, plan: Plan, current: Lock | None, path: Path, ledger: Ledger) -> Lock | None:
+        """The lock that `plan` starts from.
+
+        Args:
+            plan: made from a lock that was remembered.
+            current: the lock that lies there now.
+            path: where.
+            ledger: the runs; where all that `plan` missed is recorded, `current` may be what it leads to.
+
+        Raises:
+            StaleError: the lock moved, and not because of another apply of the same plan.
+        """
+        if _digest(current) == plan.base.digest:
+            return current
+        recorded = {run.key for run in plan.missing} <= ledger.usable_keys()
+        if plan.base.digest not in self._known or not recorded:
+            raise _moved(plan, current, path)
+        return self._known[plan.base.digest]
+
+
+def land(plan: Plan, lock: Lock, current: Lock | None, path: Path) -> bool:
+    """Write `lock`; False when this very lock is there already.
+
+    Args:
+        plan: what led to it.
+        lock: to be written.
+        current: the lock that lies there now.
+        path: where.
+
+    Raises:
+        StaleError: another lock is there than the one `plan` starts from.
+    """
+    if _digest(current) == digest_of(lock):
+        return False
+    if _digest(current) != plan.base.digest:
+        raise _moved(plan, current, path)
+    return write_lock(path, lock)
+
+
+def tidy(plan: Plan, path: Path, sharing: Sharing) -> None:
+    """Remove what killed applies left behind, and leases on runs that nobody claims any more."""
+    remove_leftovers(path.parent, path.name)
+    sharing.ledger.home.sweep()
+    sharing.leases.sweep(lease_name(run.key) for run in plan.runs)
+
+
+def _digest(lock: Lock | None) -> str | None:
+    return digest_of(lock) if lock else None
+
+
+def _moved(plan: Plan, current: Lock | None, path: Path) -> StaleError:
+    return StaleError(
+        f"the lock is not the one the plan starts from (serial {plan.base.serial}, "
+        f"found {current.serial if current else 'none'})",
+        place=Place(str(path)),
+        remedy="plan again",
+    )
