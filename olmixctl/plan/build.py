@@ -109,6 +109,7 @@ def _plan(
         *protection_checks(lock, changes, options.allow_remove),
         *budget_checks(observed, cost, options.max_runs),
         *context_checks(observed, lock, decision.route, changes),
+        *(changes.notes if changes else ()),
         *reliability_check((*records.values(), *standing.replicates), setting_of(observed), weights),
     ]
     route = decision.route
@@ -129,6 +130,7 @@ def _plan(
         carried=decision.carried,
         strategies=decision.strategies,
         laws=decision.laws,
+        proposals=changes.proposals if changes else (),
     )
 
 

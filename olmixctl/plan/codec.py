@@ -46,9 +46,11 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
                 "reason": c.reason,
                 "before": c.before,
                 "after": c.after,
+                "detail": None if c.detail is None else dict(c.detail),
             }
             for c in plan.changes
         ],
+        "proposals": list(plan.proposals),
         "kind": plan.kind,
         "reason": plan.reason,
         "has_changes": plan.has_changes,

@@ -83,7 +83,7 @@ def _same_documents(new: str, story: Story) -> Iterator[Change]:
 
 def _moved_and_revised(new: str, story: Story) -> Iterator[Change]:
     old = story.moves[new]
-    reason = f"{_how(new in story.declared.moves)}: under another name, and revised"
+    reason = f"{_how(new in story.declared.moves)}: renamed and revised"
     yield Change(category="moved", subject=new, action="re-estimate", reason=reason, before=old, after=new)
     yield _revision(new, old, story)
 

@@ -8,8 +8,9 @@ from typing import Any
 from olmixctl.lock.diff import LockDiff
 from olmixctl.mixture import GRID
 from olmixctl.report.numbers import NONE, bits, count, factor, flops, percent, plural, points, seconds
+from olmixctl.report.text_changes import ACTIONS, detail_in_words, is_size, values_in_words
 from olmixctl.report.text_diff import kept_in_words, tokens_in_words
-from olmixctl.report.text_plan import ACTIONS, is_size, price, step_in_words, values_in_words
+from olmixctl.report.text_plan import price, step_in_words
 from olmixctl.report.text_strategies import laws_in_words, loss_in_words
 
 __all__ = ["diff_markdown", "in_section", "plan_markdown"]
@@ -29,6 +30,7 @@ def plan_markdown(plan: Mapping[str, Any]) -> str:
         _plan_headline(plan),
         _plan_checks(plan),
         _plan_changes(plan),
+        _plan_proposals(plan),
         _plan_cost(plan),
         _plan_strategies(plan),
         "\n".join(f"{i}. {step_in_words(step, plan)}" for i, step in enumerate(plan["steps"], 1)),
@@ -93,11 +95,19 @@ def _plan_checks(plan: Mapping[str, Any]) -> str:
 
 
 def _plan_changes(plan: Mapping[str, Any]) -> str:
-    rows = [
-        [_code(c["subject"]), c["category"], ACTIONS[c["action"]], _value(c), _escaped(c["reason"])]
-        for c in plan["changes"]
-    ]
+    rows = [[_code(c["subject"]), c["category"], ACTIONS[c["action"]], _value(c), _reason(c)] for c in plan["changes"]]
     return _table(["change", "kind", "effect", "value", "reason"], rows, right=False)
+
+
+def _reason(change: Mapping[str, Any]) -> str:
+    return _escaped("; ".join(filter(None, [change["reason"], detail_in_words(change)])))
+
+
+def _plan_proposals(plan: Mapping[str, Any]) -> str:
+    if not plan["proposals"]:
+        return ""
+    lines = "\n".join(["changes:", *(f"  {line}" for line in plan["proposals"])])
+    return f"Recognised from content; to record the intent, declare it in the mix file:\n\n```yaml\n{lines}\n```"
 
 
 def _value(change: Mapping[str, Any]) -> str:

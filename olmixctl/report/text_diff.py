@@ -8,7 +8,7 @@ from olmixctl.lock.diff import DataChange, KeptTogether, LockDiff, MetricChange,
 from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, percent, plural, points
-from olmixctl.report.text_plan import values_in_words
+from olmixctl.report.text_changes import values_in_words
 
 __all__ = ["diff_text", "kept_in_words", "tokens_in_words"]
 

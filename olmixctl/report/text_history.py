@@ -8,7 +8,7 @@ from olmixctl.lock.history import SHOWN, Committed, DomainEntry, Entry, Fact
 from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, percent, plural
-from olmixctl.report.text_plan import values_in_words
+from olmixctl.report.text_changes import values_in_words
 
 __all__ = ["domain_text", "history_text"]
 

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
+from olmixctl.report.text_changes import changes_section
 from olmixctl.report.text_strategies import cap_in_words, strategies_section
 
-__all__ = ["ACTIONS", "SYMBOLS", "is_size", "kept_mass", "plan_text", "price", "step_in_words", "values_in_words"]
+__all__ = ["kept_mass", "plan_text", "price", "step_in_words"]
 
 Document = Mapping[str, Any]
 
-SYMBOLS: dict[str, str] = {"added": "+", "removed": "-", "moved": ">", "partitioned": "/", "merged": "&"}
-"""Category → symbol; every other category is `~`."""
-
-ACTIONS: dict[str, str] = {
-    "re-estimate": "share estimated anew",
-    "keep-ratio": "ratio kept",
-    "drop": "dropped",
-    "rescale": "rescaled",
-    "none": "no runs",
-}
-"""Action → what it means for the mix."""
-
-_TONES: dict[str, Tone] = {"+": "good", "-": "bad", "~": "care", ">": "key", "/": "key", "&": "key"}
 _LEVELS: dict[str, Tone] = {"block": "bad", "warn": "care", "note": "faint"}
-
-_FOLD = 12
-"""Changes of one kind beyond these are counted, not listed, unless the whole plan is asked for."""
-
-_LONGEST_VALUE = 28
 
 
 def plan_text(
@@ -51,7 +33,7 @@ def plan_text(
     return page(
         [
             [_title(plan, look)],
-            _changes(plan, look, full),
+            changes_section(plan, look, full=full),
             _kept(plan, look, mass, full),
             _cost(plan, look),
             strategies_section(plan, look),
@@ -75,29 +57,6 @@ def kept_mass(plan: Document, weights: Mapping[str, float], renames: Mapping[str
     return sum(weights.get(renames.get(name, name), 0.0) for name in members) if members else None
 
 
-def values_in_words(before: Any, after: Any) -> tuple[str, str]:  # noqa: ANN401  (any JSON values)
-    """A declared value before and after; a section that came or went is `added` or `removed`, a list
-    shows what it gained and lost.
-    """
-    if before is None and isinstance(after, Mapping):
-        return "", "added"
-    if after is None and isinstance(before, Mapping):
-        return "", "removed"
-    if isinstance(before, list) and isinstance(after, list):
-        gone = [f"-{_value(item)}" for item in before if item not in after]
-        return "", " ".join([*gone, *(f"+{_value(item)}" for item in after if item not in before)])
-    return _value(before), _value(after)
-
-
-def _value(value: Any) -> str:  # noqa: ANN401
-    if value is None:
-        return "none"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
-
-
 def step_in_words(step: Document, plan: Document) -> str:
     """One step of the plan as an instruction."""
     match step["do"]:
@@ -118,51 +77,6 @@ def _title(plan: Document, look: Look) -> str:
     serial = plan["base"]["serial"]
     base = f"on lock serial {serial}" if plan["base"]["digest"] else "no lock yet"
     return heading(f"Plan for {plan['name']}", look, base)
-
-
-def _changes(plan: Document, look: Look, full: bool) -> list[str]:
-    lines = [heading("Changes", look)]
-    for (category, action, reason), members in _grouped(plan["changes"]):
-        symbol = SYMBOLS.get(category, "~")
-        head = f"{category}, {ACTIONS[action]}: {reason}"
-        lines += wrapped(head, look, hanging=4, tone="faint")
-        shown = members if full or len(members) <= _FOLD else members[: _FOLD - 1]
-        rows = [[Cell(symbol, _TONES[symbol]), change["subject"], *_values(change)] for change in shown]
-        columns = [Column(""), Column(""), Column("", right=True), Column("", right=True), Column("")]
-        lines += table(columns, rows, look, indent=4)
-        if len(shown) < len(members):
-            lines.append(f"    … and {len(members) - len(shown)} more (--full lists them)")
-    return lines if plan["changes"] else [*lines, "  none"]
-
-
-def _grouped(changes: Sequence[Document]) -> Iterator[tuple[tuple[str, str, str], list[Document]]]:
-    """Changes of one category, action and reason together, in the order of their first."""
-    groups: dict[tuple[str, str, str], list[Document]] = {}
-    for change in changes:
-        groups.setdefault((change["category"], change["action"], change["reason"]), []).append(change)
-    yield from groups.items()
-
-
-def is_size(change: Document) -> bool:
-    """Whether its values are numbers of tokens."""
-    return change["category"] in {"added", "removed", "revised", "partitioned", "merged"}
-
-
-def _values(change: Document) -> tuple[str, str, str]:
-    """Before and after, numbers of tokens aligned to the right, and what does not align."""
-    before, after = change["before"], change["after"]
-    if before is None and after is None:
-        return "", "", ""
-    if change["category"] == "moved":
-        return "", "", f"from {before}"
-    if not is_size(change):
-        return "", "", " → ".join(filter(None, values_in_words(before, after)))
-    if before is None or after is None:
-        return "", count(after if before is None else before), "tokens"
-    # Three digits hide a small revision: whole numbers show it.
-    if count(before) == count(after):
-        return f"{before:,}", f"→ {after:,}", "tokens"
-    return count(before), f"→ {count(after)}", "tokens"
 
 
 def _kept(plan: Document, look: Look, mass: float | None, full: bool) -> list[str]:

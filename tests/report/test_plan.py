@@ -6,7 +6,8 @@ import pytest
 
 from olmixctl.report.look import Look
 from olmixctl.report.markdown import in_section, plan_markdown
-from olmixctl.report.text_plan import kept_mass, plan_text, values_in_words
+from olmixctl.report.text_changes import values_in_words
+from olmixctl.report.text_plan import kept_mass, plan_text
 
 CHANGES = (
     {"category": "revised", "subject": "web/health", "action": "re-estimate", "reason": "its documents changed"}
