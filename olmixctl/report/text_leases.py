@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from olmixctl.ledger.freeing import Freed
 from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table
-from olmixctl.report.numbers import plural, seconds
+from olmixctl.report.numbers import NONE, plural, seconds
 
 __all__ = ["leases_text"]
 
@@ -22,7 +22,8 @@ def leases_text(name: str, leases: Sequence[Freed], look: Look) -> str:
         state = Cell("removed", "good") if lease.removed else Cell("held", "care")
         ended = "ended" if lease.held.dead else ""
         subject = "the lock" if lease.on_lock else lease.subject[:_KEY]
-        rows.append([subject, lease.held.who, ended, seconds(lease.age_seconds), state])
+        age = seconds(lease.age_seconds) if lease.held.owner else NONE
+        rows.append([subject, lease.held.who, ended, age, state])
     columns = [Column("lease on"), Column("holder"), Column(""), Column("age", right=True), Column("")]
     removed = sum(lease.removed for lease in leases)
     remark = f"{plural(len(leases), 'lease')}, {removed} removed"

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from olmixctl.cli.progress import ApplyProgress, Line, data_progress
-from olmixctl.execute.events import DataPreparing, RunFinished, RunProgress, Solving, TrainingStarted
+from olmixctl.execute.events import DataPreparing, RunFinished, RunProgress, Solving, TrainingStarted, WaitingForOthers
 
 
 class Stream(io.StringIO):
@@ -124,3 +124,10 @@ def test_solving_is_shown(clock):
     stream, listen = listening(clock, terminal=True)
     listen(Solving(12))
     assert stream.getvalue().endswith("fitting and solving on 12 runs")
+
+
+@pytest.mark.parametrize(("runs", "what"), [(1, "1 run"), (3, "3 runs"), (0, "the lock")])
+def test_waiting_for_another_apply_is_shown(clock, runs, what):
+    stream, listen = listening(clock, terminal=True)
+    listen(WaitingForOthers(runs))
+    assert f"waiting for another apply: {what}" in stream.getvalue()

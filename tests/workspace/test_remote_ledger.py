@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import uuid
 
 import pytest
@@ -11,6 +12,7 @@ from servers import BUCKET, free_port, make_bucket, s3_server, set_environment
 from workspaces import make_workspace
 
 from olmixctl.cli.app import app
+from olmixctl.execute.fake import FakeExecutor
 from olmixctl.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -69,6 +71,38 @@ def test_another_clone_trains_nothing_that_is_recorded(root, tmp_path):
     result = second.apply(second.plan())
     assert result.trained == 0
     assert second.lock_path.read_bytes() == first.lock_path.read_bytes()
+
+
+def test_two_clones_that_apply_at_once_train_each_run_once(root, tmp_path):
+    clones = [root, tmp_path / "other"]
+    shutil.copytree(*clones, ignore=shutil.ignore_patterns(".olmixctl"))
+    trained, results, gate = [], [], threading.Barrier(2)
+
+    class Counting(FakeExecutor):
+        first = True
+
+        def measure(self, run):
+            trained.append(run.key)
+            if self.first:  # both hold a run before either goes on
+                self.first = False
+                gate.wait(60)
+            return super().measure(run)
+
+    def apply(clone):
+        workspace = Workspace.open(cwd=clone)
+        workspace._executor = lambda evals, _=None: Counting(evals)
+        results.append(workspace.apply(workspace.plan()))
+
+    threads = [threading.Thread(target=apply, args=(clone,)) for clone in clones]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(trained) == len(set(trained)) == 4
+    assert sum(result.trained for result in results) == 4
+    assert all(result.written for result in results)
+    locks = {(clone / "mixes/base.lock.yaml").read_bytes() for clone in clones}
+    assert len(locks) == 1
 
 
 def test_a_tainted_run_is_trained_again_and_its_first_result_stays(root):
