@@ -3,9 +3,10 @@
     python tests/benchmarks/scale.py [--domains 1000] [--files 100] [--growth 10,100,1000,10000] [--no-dvc]
 
 Prints the tables of docs/performance.md, *Scale*. A tree of small text files in nested folders, a mix file with a
-domain a folder, and a lock in which three domains were added to the rest: 15 recorded runs, every other domain in the
-block of kept ratios. The lock before that is written here instead of trained (its swarm would be three runs a domain).
-Every figure is a whole process with files in the page cache: the least wall time of several, the most memory of any.
+domain a folder, and a lock whose last change added three domains: their runs are recorded, every other domain is in
+the block of kept ratios. The lock before that is written here instead of trained (its swarm would be three runs a
+domain). Every figure is a whole process with files in the page cache: the least seconds of several runs, the most
+memory of any. Writing the trees and their locks takes most of the time.
 
 DVC is installed into a virtual environment below the temporary folder. It gets the cheapest of its set-ups: the whole
 tree as one tracked folder (`dvc add corpora`), its own state database warm, no Git.
@@ -24,12 +25,16 @@ import tempfile
 import time
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from workspaces import write_natural_lock
 
 GROUP = 25
 """Domains a group: ids have two levels."""
+
+NOISE = 0.02
+"""Seconds: what the least of several runs varies by."""
 
 ADDED = 3
 """Domains that the lock's last change added, so that runs stand behind it."""
@@ -39,7 +44,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--domains", type=int, default=1000)
     parser.add_argument("--files", type=int, default=100, help="a domain, in the comparison with DVC")
-    parser.add_argument("--growth", default="10,100,1000,10000", help="numbers of domains")
+    parser.add_argument("--growth", default="10,100,300,1000,3000,10000", help="numbers of domains")
     parser.add_argument("--growth-files", type=int, default=10, help="a domain, in the growth table")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-dvc", action="store_true")
@@ -56,47 +61,54 @@ def main():
 def against_dvc(folder, arguments):
     root = locked_tree(folder, arguments.domains, arguments.files)
     print(f"{arguments.domains:,} domains, {arguments.domains * arguments.files:,} files, nothing changed\n")
-    print("| command | wall | peak memory |\n|---|--:|--:|")
-    ours = measured(olmixctl("plan", "--detailed-exitcode"), root, arguments.repeats)
-    line("olmixctl plan", ours)
-    for words in [] if arguments.no_dvc else ["show", "validate", "verify"]:
-        line(f"olmixctl {words}", measured(olmixctl(words), root, arguments.repeats))
+    print("| command | wall | CPU | peak memory |\n|---|--:|--:|--:|")
+    ours = line("olmixctl plan", measured(olmixctl("plan", "--detailed-exitcode"), root, arguments.repeats))
+    for word in ("validate", "show", "verify"):
+        line(f"olmixctl {word}", measured(olmixctl(word), root, arguments.repeats))
     if not arguments.no_dvc:
-        theirs = measured(dvc_ready(folder, root), root, arguments.repeats, env=QUIET)
-        line(f"dvc {version_of_dvc(folder)}: dvc status", theirs)
-        print(f"\nplan is {theirs[0] / ours[0]:.1f} times as fast")
+        status = dvc_ready(folder, root)
+        theirs = line(f"dvc status ({version_of_dvc(folder)})", measured(status, root, arguments.repeats, env=QUIET))
+        print(f"\nplan against dvc status: {theirs.wall / ours.wall:.1f} times as fast, ", end="")
+        print(f"{theirs.cpu / ours.cpu:.1f} times less CPU, {theirs.memory / ours.memory:.1f} times less memory")
     print(flush=True)
 
 
 def growth(folder, sizes, arguments):
-    """Wall time above that of the smallest possible plan (one tree of three domains) against the number of domains."""
-    start = measured(olmixctl("plan"), locked_tree(folder, ADDED + 2, arguments.growth_files), arguments.repeats)[0]
-    print(f"start-up, and a plan of {ADDED + 2} domains: {start:.3f} s\n")
-    print("| domains | files | plan | above start-up | memory | validate | show | verify | lock |")
-    print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-    above = []
+    """A plan with nothing to do against the number of domains; other commands beside it."""
+    start = measured(olmixctl("plan"), locked_tree(folder, ADDED + 2, arguments.growth_files), 2 * arguments.repeats)
+    print(f"start-up (a plan of {ADDED + 2} domains): {start.wall:.3f} s, CPU {start.cpu:.3f} s\n")
+    print("| domains | files | plan | CPU | CPU above start-up | peak memory | validate | show | diff | verify |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    plans = []
     for domains in sizes:
         root = locked_tree(folder, domains, arguments.growth_files)
-        plan, memory = measured(olmixctl("plan", "--detailed-exitcode"), root, arguments.repeats)
-        others = [measured(olmixctl(word), root, 3)[0] for word in ("validate", "show", "verify")]
-        above.append(plan - start)
-        size = (root / "mixes" / "scale.lock.yaml").stat().st_size / 1e6
+        plan = measured(olmixctl("plan", "--detailed-exitcode"), root, arguments.repeats)
+        plans.append(plan)
+        words = (["validate"], ["show"], ["diff", "first.lock.yaml", "mixes/scale.lock.yaml"], ["verify"])
+        others = " | ".join(f"{measured(olmixctl(*w), root, 2).wall:.2f} s" for w in words)
         print(
-            f"| {domains:,} | {domains * arguments.growth_files:,} | {plan:.2f} s | {plan - start:.3f} s "
-            f"| {memory:.0f} MB | " + " | ".join(f"{seconds:.2f} s" for seconds in others) + f" | {size:.1f} MB |",
+            f"| {domains:,} | {domains * arguments.growth_files:,} | {plan.wall:.2f} s | {plan.cpu:.2f} s "
+            f"| {plan.cpu - start.cpu:.3f} s | {plan.memory:.0f} MB | {others} |",
             flush=True,
         )
-    print(f"\nexponent of the time above start-up, least squares in log-log: {exponent(sizes, above):.2f}")
+    for name in ("wall", "cpu"):
+        above = [getattr(plan, name) - getattr(start, name) for plan in plans]
+        used = [(n, seconds) for n, seconds in zip(sizes, above, strict=True) if seconds > NOISE]
+        print(f"\nexponent of {name} above start-up: {exponent(used):.2f}", end="")
+        print(f" (log-log least squares over {', '.join(f'{n:,}' for n, _ in used)}; less than {NOISE} s is noise)")
 
 
-def exponent(sizes, seconds):
-    """The slope of log time over log size; what is not above the start-up says nothing and is left out."""
-    points = [(math.log(n), math.log(s)) for n, s in zip(sizes, seconds, strict=True) if s > 0]
-    return statistics.linear_regression(*zip(*points, strict=True)).slope
+def exponent(points):
+    """The slope of log seconds over log size."""
+    if len(points) < 2:
+        return math.nan
+    logs = [(math.log(n), math.log(seconds)) for n, seconds in points]
+    return statistics.linear_regression(*zip(*logs, strict=True)).slope
 
 
-def line(title, figures):
-    print(f"| `{title}` | {figures[0]:.2f} s | {figures[1]:.0f} MB |", flush=True)
+def line(title, run):
+    print(f"| `{title}` | {run.wall:.2f} s | {run.cpu:.2f} s | {run.memory:.0f} MB |", flush=True)
+    return run
 
 
 # Measuring a process.
@@ -104,18 +116,25 @@ def line(title, figures):
 QUIET = {"DVC_NO_ANALYTICS": "true"}
 
 
+class Run(NamedTuple):
+    """Wall seconds, CPU seconds (user and system) and peak memory (MB) of a process and its children."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
 def olmixctl(*words):
     return [sys.executable, "-m", "olmixctl", *words]
 
 
 def measured(command, root, repeats, env=None):
-    """The least wall seconds and the most peak memory (MB) of a command, the first run left out (it warms)."""
+    """The least seconds and the most memory of a command; the first run is left out (it warms)."""
     runs = [once(command, root, env) for _ in range(repeats + 1)][1:]
-    return min(run[0] for run in runs), max(run[1] for run in runs)
+    return Run(min(r.wall for r in runs), min(r.cpu for r in runs), max(r.memory for r in runs))
 
 
 def once(command, root, env=None):
-    """Wall seconds and peak memory (MB) of one process and its children."""
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -128,7 +147,7 @@ def once(command, root, env=None):
             output.seek(0)
             sys.exit(f"{' '.join(map(str, command))}: exit {process.returncode}\n{output.read().decode()[-4000:]}")
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB elsewhere
-    return wall, usage.ru_maxrss * unit / 1e6
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6)
 
 
 # The tree, its mix file and its lock.
@@ -137,7 +156,7 @@ def once(command, root, env=None):
 def locked_tree(folder, domains, files):
     """A workspace of this size whose plan has nothing to do."""
     root = folder / f"{domains}x{files}"
-    if (root / "mixes" / "scale.lock.yaml").exists():
+    if (root / "locked").exists():
         return root
     ids = [f"topic-{n // GROUP:03}/source-{n:05}" for n in range(domains)]
     for number, domain_id in enumerate(ids):
@@ -150,8 +169,11 @@ def locked_tree(folder, domains, files):
     mix = root / "mixes" / "scale.yaml"
     mix.write_text(mix_text(ids[:-ADDED]))
     write_natural_lock(mix)
+    (root / "mixes" / "scale.lock.yaml").rename(root / "first.lock.yaml")
+    (root / "mixes" / "scale.lock.yaml").write_text((root / "first.lock.yaml").read_text())
     mix.write_text(mix_text(ids))
     once(olmixctl("apply", "--auto-approve"), root)
+    (root / "locked").touch()
     return root
 
 
