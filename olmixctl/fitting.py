@@ -19,31 +19,10 @@ from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, wit
 from olmixctl.surrogate.model import Array, Evidence, Fit
 from olmixctl.tables import ID_COLUMNS, id_column, numbers, paired, read_table, shares
 
-__all__ = ["OBJECTIVE", "Predicted", "TableFit", "fit_tables", "predict_table", "read_evidence"]
+__all__ = ["OBJECTIVE", "Predicted", "TableFit", "fit_tables", "read_evidence"]
 
 OBJECTIVE = "objective"
 """The name of the mean of all metrics."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TableFit:
-    """What was fitted to two tables.
-
-    Attributes:
-        evidence: the runs.
-        chosen: the family, why it, and how it predicts runs it has not seen.
-        fit: its laws.
-        intervals: how wide predictions are; None with fewer than three different mixtures.
-        noise_T: standard deviation between runs of one mixture, per metric and of the objective; None without them.
-        notes: what people should know, a sentence each.
-    """
-
-    evidence: Evidence
-    chosen: Chosen
-    fit: Fit
-    intervals: Intervals | None
-    noise_T: Array | None
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +33,6 @@ class Predicted:
     ids: tuple[str, ...]
     metrics: tuple[str, ...]
     values: Predictions
-    notes: tuple[str, ...]
 
     def as_csv(self) -> str:
         """The id, every metric and the objective; then the ends of their intervals (`NAME_low`, `NAME_high`)."""
@@ -75,6 +53,29 @@ class Predicted:
         return int(np.argmin(self.values.value_NT[:, -1]))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableFit:
+    """What was fitted to two tables.
+
+    Attributes:
+        evidence: the runs.
+        chosen: the family, why it, and how it predicts runs it has not seen.
+        fit: its laws.
+        intervals: how wide predictions are; None with fewer than three different mixtures.
+        noise_T: standard deviation between runs of one mixture, per metric and of the objective; None without them.
+        predicted: the mixtures that were asked for.
+        notes: what people should know, a sentence each.
+    """
+
+    evidence: Evidence
+    chosen: Chosen
+    fit: Fit
+    intervals: Intervals | None
+    noise_T: Array | None
+    predicted: Predicted | None
+    notes: tuple[str, ...]
+
+
 def read_evidence(ratios: Path, metrics: Path) -> tuple[Evidence, tuple[str, ...]]:
     """The runs of two tables, joined on their ids, and notes on what was done to them.
 
@@ -92,13 +93,14 @@ def read_evidence(ratios: Path, metrics: Path) -> tuple[Evidence, tuple[str, ...
     return Evidence.of(weights, losses), (*notes, *([renormalised] if renormalised else []))
 
 
-def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto") -> TableFit:
-    """Fit the runs of two tables.
+def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Path | None = None) -> TableFit:
+    """Fit the runs of two tables, and predict the mixtures of a third; all are read before anything is fitted.
 
     Args:
         ratios: a row a run, weights of the domains.
         metrics: a row a run, losses.
         surrogate: a family's name, or auto.
+        predict: a row a mixture, of the same domains.
 
     Raises:
         CorpusError: a table that is not as it should be.
@@ -106,54 +108,67 @@ def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto") -> TableFit
         IntegrityError: a family cannot describe these losses.
     """
     evidence, notes = read_evidence(ratios, metrics)
+    mixtures = None if predict is None else _read_mixtures(predict, evidence.coordinates)
     chosen = choose(evidence, surrogate)
     fit = chosen.family.fit(evidence)
     intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
     noise_T, repeated = _noise(evidence)
     notes = (*notes, *repeated, *fit.status.notes, *_few(evidence, intervals))
-    return TableFit(evidence=evidence, chosen=chosen, fit=fit, intervals=intervals, noise_T=noise_T, notes=notes)
+    if mixtures is not None:
+        notes = (*notes, *mixtures.notes, *_unknown(evidence, fit, mixtures.weights_NC))
+    return TableFit(
+        evidence=evidence,
+        chosen=chosen,
+        fit=fit,
+        intervals=intervals,
+        noise_T=noise_T,
+        predicted=None if mixtures is None else _predict(fit, intervals, mixtures),
+        notes=notes,
+    )
 
 
-def predict_table(fitted: TableFit, path: Path) -> Predicted:
-    """Predictions for the mixtures in a table of the same domains.
+@dataclass(frozen=True, slots=True)
+class _Mixtures:
+    """Mixtures to predict: the name of their id column, ids, weights, and what was done to them."""
 
-    Raises:
-        CorpusError: the table is not as it should be, or has other domains.
-    """
+    key: str
+    ids: tuple[str, ...]
+    weights_NC: Array
+    notes: tuple[str, ...]
+
+
+def _read_mixtures(path: Path, coordinates: tuple[str, ...]) -> _Mixtures:
     table = read_table(path)
     key = next((name for name in ID_COLUMNS if name in table.columns), table.columns[0])
     rows, labels = numbers(table, key)
-    found, wanted = set(next(iter(rows.values()))), set(fitted.evidence.coordinates)
+    found, wanted = set(next(iter(rows.values()))), set(coordinates)
     for extra, where in ((wanted - found, "is missing"), (found - wanted, "is no domain of the fitted runs")):
         if extra:
-            remedy = "give it the id and the domains of the ratios that were fitted, under the same names"
+            remedy = "give it the id and the domains of the ratios that are fitted, under the same names"
             raise CorpusError(f"column {min(extra)!r} {where}", place=table.place(), remedy=remedy)
     rows, renormalised = shares(table, rows)
-    weights_NC = np.array([[row[name] for name in fitted.evidence.coordinates] for row in rows.values()])
+    weights_NC = np.array([[row[name] for name in coordinates] for row in rows.values()])
     notes = [f"{path}: {renormalised}"] if renormalised else []
     notes += [f"{path}: read as labels, beside the id {key!r}: {', '.join(labels)}"] if labels else []
-    notes += _unknown(fitted, weights_NC)
-    return Predicted(key, tuple(rows), fitted.evidence.metrics, _predict(fitted, weights_NC), tuple(notes))
+    return _Mixtures(key, tuple(rows), weights_NC, tuple(notes))
 
 
-def _predict(fitted: TableFit, weights_NC: Array) -> Predictions:
-    if fitted.intervals is not None:
-        return fitted.intervals.predict(fitted.fit, weights_NC)
-    value_NT = with_mean(fitted.fit.predict(weights_NC))
-    none_NT = np.full_like(value_NT, np.nan)
-    return Predictions(value_NT, none_NT, none_NT)
+def _predict(fit: Fit, intervals: Intervals | None, mixtures: _Mixtures) -> Predicted:
+    if intervals is not None:
+        values = intervals.predict(fit, mixtures.weights_NC)
+    else:
+        value_NT = with_mean(fit.predict(mixtures.weights_NC))
+        none_NT = np.full_like(value_NT, np.nan)
+        values = Predictions(value_NT, none_NT, none_NT)
+    return Predicted(mixtures.key, mixtures.ids, fit.metrics, values)
 
 
-def _unknown(fitted: TableFit, weights_NC: Array) -> list[str]:
+def _unknown(evidence: Evidence, fit: Fit, weights_NC: Array) -> list[str]:
     """A note where mixtures rest on domains that nothing is known about."""
-    evidence = fitted.evidence
-    at = [evidence.coordinates.index(name) for name in fitted.fit.status.never_sampled]
+    at = [evidence.coordinates.index(name) for name in fit.status.never_sampled]
     count = int((weights_NC[:, at] > 0).any(axis=1).sum()) if at else 0
-    return (
-        [f"{count} mixtures give weight to domains that no run sampled: nothing is known of them there"]
-        if count
-        else []
-    )
+    note = f"{count} mixtures give weight to domains that no run sampled: nothing is known of them there"
+    return [note] if count else []
 
 
 def _noise(evidence: Evidence) -> tuple[Array | None, list[str]]:

@@ -7,6 +7,7 @@ What other tools write is accepted as it is: `index` and `train_*` or `metric/*`
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def read_table(path: Path) -> Table:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        reader = csv.reader(text.splitlines(keepends=True), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
         found = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
     except UnicodeDecodeError as error:
         raise CorpusError("this is no UTF-8 text", place=Place(str(path)), remedy=_CSV) from error

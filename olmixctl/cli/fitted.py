@@ -37,7 +37,7 @@ def prediction_path(predict: Path | None, out: Path | None, read: tuple[Path, ..
     return output_path("--out", out, "./")
 
 
-def fit_shown(fitted: TableFit, predicted: Predicted | None, out: Path | None) -> FitShown:
+def fit_shown(fitted: TableFit, out: Path | None) -> FitShown:
     """The fit for people."""
     chosen, evidence = fitted.chosen, fitted.evidence
     scores = chosen.scores.get(chosen.family.name)
@@ -49,16 +49,16 @@ def fit_shown(fitted: TableFit, predicted: Predicted | None, out: Path | None) -
         folds=0 if scores is None else scores.folds,
         targets=[] if scores is None else _targets(scores),
         compared={name: (found.spearman, found.rmse) for name, found in chosen.scores.items()},
-        notes=[*fitted.notes, *(predicted.notes if predicted else ())],
-        written=_written(predicted, out),
+        notes=fitted.notes,
+        written=_written(fitted.predicted, out),
     )
 
 
-def fit_as_json(fitted: TableFit, predicted: Predicted | None, out: Path | None) -> dict[str, Any]:
+def fit_as_json(fitted: TableFit, out: Path | None) -> dict[str, Any]:
     """The fit for programs."""
     chosen, evidence = fitted.chosen, fitted.evidence
     scores = chosen.scores.get(chosen.family.name)
-    targets = [] if scores is None else _targets(scores)
+    predicted, targets = fitted.predicted, [] if scores is None else _targets(scores)
     noise = None if fitted.noise_T is None else [float(value) for value in fitted.noise_T]
     return {
         "family": chosen.family.name,
@@ -77,7 +77,7 @@ def fit_as_json(fitted: TableFit, predicted: Predicted | None, out: Path | None)
         "noise": None if noise is None else dict(zip([*evidence.metrics, OBJECTIVE], noise, strict=True)),
         "converged": fitted.fit.status.converged,
         "never_sampled": list(fitted.fit.status.never_sampled),
-        "notes": [*fitted.notes, *(predicted.notes if predicted else ())],
+        "notes": list(fitted.notes),
         "out": None if out is None else str(out),
         "predicted": None if predicted is None else len(predicted.ids),
         "best": None if predicted is None else predicted.ids[predicted.best()],

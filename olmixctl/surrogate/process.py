@@ -26,8 +26,8 @@ __all__ = ["Posterior", "Process"]
 
 # Mean and standard deviation of the priors, in units of the standardised targets: most domains matter little to a
 # metric and a few much; returns diminish from a few percent on, anywhere between a thousandth and a half.
-_SLOPE, _RATE, _SCALE = (-1.5, 1.3), (-1.0, 1.0), (float(np.log(0.02)), 1.5)
-_BEND, _NOISE = (-1.0, 2.0), (-3.0, 2.0)
+_SLOPE, _RATE, _SCALE = (-2.0, 1.5), (-1.0, 1.0), (float(np.log(0.02)), 2.0)
+_BEND, _NOISE = (-1.0, 2.0), (-2.5, 1.0)
 # The likelihood is level beyond these: past them the matrices lose their digits, and no posterior is there.
 _LEAST, _MOST = (-9.0, -9.0, -12.0, -9.0, -9.0), (2.5, 3.0, 2.0, 2.5, 2.0)
 _LEVEL = 4.0

@@ -27,7 +27,8 @@ class Targets:
     Attributes:
         sampled_C: coordinates with weight in some run; the others are left out of the fit.
         moving_M: metrics that differ between runs; the others are predicted as they are.
-        weights_RS: mixtures over the sampled coordinates.
+        weights_RS: mixtures over the sampled coordinates, in an order of their own: names of runs mean nothing.
+        losses_KR: what was measured, in the same order.
         level_M: mean losses.
         floor_K: c.
         mean_K: of log(y − c).
@@ -38,6 +39,7 @@ class Targets:
     sampled_C: NDArray[np.bool_]
     moving_M: NDArray[np.bool_]
     weights_RS: Array
+    losses_KR: Array
     level_M: Array
     floor_K: Array
     mean_K: Array
@@ -51,6 +53,7 @@ class Targets:
         Raises:
             IntegrityError: a loss that is not positive has no logarithm.
         """
+        order_R = np.lexsort((*evidence.losses_RM.T, *evidence.weights_RC.T))
         losses_RM = evidence.losses_RM
         if not (losses_RM > 0).all():
             run, metric = (int(i) for i in np.argwhere(~(losses_RM > 0))[0])
@@ -62,12 +65,14 @@ class Targets:
         moving_M = np.ptp(losses_RM, axis=0) > 1e-12 * losses_RM.max(axis=0)
         sampled_C = np.any(evidence.weights_RC > 0, axis=0)
         floor_K = _FLOOR * losses_RM[:, moving_M].min(axis=0)
-        logs_KR = np.log(losses_RM[:, moving_M] - floor_K).T
+        losses_KR = np.ascontiguousarray(losses_RM[order_R][:, moving_M].T)
+        logs_KR = np.log(losses_KR - floor_K[:, None])
         mean_K, scale_K = logs_KR.mean(axis=1), logs_KR.std(axis=1)
         return cls(
             sampled_C=sampled_C,
             moving_M=moving_M,
-            weights_RS=np.ascontiguousarray(evidence.weights_RC[:, sampled_C]),
+            weights_RS=np.ascontiguousarray(evidence.weights_RC[order_R][:, sampled_C]),
+            losses_KR=losses_KR,
             level_M=np.array([math.fsum(column) / len(column) for column in losses_RM.T]),
             floor_K=floor_K,
             mean_K=mean_K,

@@ -1,0 +1,225 @@
+"""`olmixctl fit`: tables in, laws and predictions out; outside of any workspace."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+
+import numpy as np
+import pytest
+from swarms import diminishing, mixtures
+from typer.testing import CliRunner
+
+from olmixctl.cli.app import app
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with tables of 14 runs, 3 domains and 2 metrics, and no mix."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    weights_RC = mixtures(14, 3)
+    write(tmp_path / "a.csv", ["index", "train_web", "train_code", "train_news"], rows_of(weights_RC))
+    losses_RM = diminishing(weights_RC) + np.random.default_rng(0).normal(0, 0.01, (14, 2))
+    write(tmp_path / "b.csv", ["index", "metric/one", "metric/two"], rows_of(losses_RM))
+    return tmp_path
+
+
+def rows_of(values):
+    return [[100 + i, *(repr(float(value)) for value in row)] for i, row in enumerate(values)]
+
+
+def write(path, head, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def edit(path, change):
+    rows = read(path)
+    change(rows)
+    write(path, rows[0], rows[1:])
+
+
+def fit(*words, code=0):
+    result = CliRunner().invoke(app, ["fit", "--ratios", "a.csv", "--metrics", "b.csv", *map(str, words)])
+    assert result.exit_code == code, f"exit {result.exit_code}\n{result.stdout}\n{result.stderr}"
+    return result
+
+
+def fit_json(*words, code=0):
+    return json.loads(fit(*words, "--json", code=code).stdout)
+
+
+def test_auto_says_which_family_and_why(folder):
+    said = fit().stdout
+    assert said.startswith("Fit by ")
+    for word in ("log_linear", "saturating", "gaussian", "metric/one", "metric/two", "objective", "5-fold", "→"):
+        assert word in said
+    assert max(len(line) for line in said.splitlines()) <= 80
+
+
+def test_json_holds_the_same(folder):
+    found = fit_json()
+    assert found["family"] in found["compared"]
+    assert set(found["cross_validation"]["metrics"]) == {"metric/one", "metric/two"}
+    assert found["compared"][found["family"]] == found["cross_validation"]["objective"]
+    assert (found["runs"], found["domains"]) == (14, ["train_code", "train_news", "train_web"])
+    assert (found["noise"], found["out"], found["predicted"]) == (None, None, None)
+
+
+def test_the_order_of_rows_and_columns_means_nothing(folder):
+    before = fit_json("--surrogate", "saturating")
+
+    def shuffle(rows):
+        body = rows[1:]
+        random.Random(1).shuffle(body)
+        rows[1:] = body
+        rows[:] = [[row[2], row[0], row[1], *row[3:]] for row in rows]
+
+    edit(folder / "a.csv", shuffle)
+    edit(folder / "b.csv", lambda rows: rows.__setitem__(slice(1, None), rows[:0:-1]))
+    assert fit_json("--surrogate", "saturating") == before
+
+
+def test_predictions_have_intervals_and_the_order_of_their_table(folder):
+    write(folder / "c.csv", ["index", "train_news", "train_web", "train_code"], [["x", 0.2, 0.3, 0.5], ["w", 1, 0, 0]])
+    said = fit("--surrogate", "saturating", "--predict", "c.csv", "--out", "p.csv").stdout
+    head, *rows = read(folder / "p.csv")
+    targets = ["metric/one", "metric/two", "objective"]
+    assert head == ["index", *targets, *(f"{name}_{end}" for name in targets for end in ("low", "high"))]
+    assert [row[0] for row in rows] == ["x", "w"]
+    values = np.array([[float(cell) for cell in row[1:]] for row in rows])
+    np.testing.assert_allclose(values[:, 2], values[:, :2].mean(axis=1), rtol=1e-6)
+    assert (values[:, 3::2] < values[:, :3]).all()
+    assert (values[:, 4::2] > values[:, :3]).all()
+    assert "Lowest predicted objective: x" in said
+    assert "Wrote p.csv: 2 mixtures." in said
+
+
+def test_predictions_of_fitted_runs_are_near_what_was_measured(folder):
+    fit("--surrogate", "gaussian", "--predict", "a.csv", "--out", "p.csv")
+    predicted, measured = read(folder / "p.csv"), read(folder / "b.csv")
+    assert [row[0] for row in predicted] == [row[0] for row in measured]
+    error = [float(p[1]) - float(m[1]) for p, m in zip(predicted[1:], measured[1:], strict=True)]
+    assert float(np.std(error)) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("b.csv", lambda rows: rows.pop(), "1 of 14 runs are not in b.csv: '113'"),
+        ("a.csv", lambda rows: rows.pop(), "1 of 14 runs are not in a.csv: '113'"),
+        ("b.csv", lambda rows: rows.append(rows[3]), "run '102' stands twice, first in line 4"),
+        ("b.csv", lambda rows: rows[3].__setitem__(1, "nan"), "b.csv:4: metric/one: nan is not finite"),
+        ("b.csv", lambda rows: rows[3].__setitem__(1, "inf"), "b.csv:4: metric/one: inf is not finite"),
+        ("a.csv", lambda rows: rows[3].__setitem__(1, "lots"), "a.csv:4: train_web: 'lots' is no number"),
+        ("a.csv", lambda rows: rows[3].__setitem__(1, "0.9"), "a.csv:4: the weights of run '102' sum to"),
+        ("b.csv", lambda rows: rows.__setitem__(slice(None), [[]]), "b.csv: the file is empty"),
+        ("b.csv", lambda rows: rows[0].__setitem__(0, "other"), "no id column is in all of a.csv, b.csv"),
+    ],
+)
+def test_a_wrong_table_is_told_with_its_place(folder, file, change, message):
+    edit(folder / file, change)
+    result = fit(code=1)
+    assert message in result.stderr
+    assert "→" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_table_that_is_not_there(folder):
+    (folder / "b.csv").unlink()
+    assert "b.csv: No such file" in fit(code=1).stderr
+
+
+def test_other_domains_cannot_be_predicted(folder):
+    write(folder / "c.csv", ["index", "train_news", "train_web"], [["x", 0.5, 0.5]])
+    assert "column 'train_code' is missing" in fit("--predict", "c.csv", "--out", "p.csv", code=1).stderr
+    write(folder / "c.csv", ["index", "train_news", "train_web", "train_code", "more"], [["x", 0.5, 0.5, 0, 0]])
+    assert "column 'more' is no domain" in fit("--predict", "c.csv", "--out", "p.csv", code=1).stderr
+    assert not (folder / "p.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--predict", "a.csv"], "--predict without --out"),
+        (["--out", "p.csv"], "--out without --predict"),
+        (["--predict", "a.csv", "--out", "b.csv"], "would write over a table that is read"),
+        (["--predict", "a.csv", "--out", "no/p.csv"], "there is no folder no"),
+        (["--surrogate", "linear"], "'linear' is not known"),
+    ],
+)
+def test_a_wrong_command_line_exits_64(folder, words, message):
+    before = (folder / "b.csv").read_text()
+    assert message in fit(*words, code=64).stderr
+    assert (folder / "b.csv").read_text() == before
+
+
+def test_an_older_answer_is_replaced_without_a_mix_around(folder):
+    (folder / "p.csv").write_text("old")
+    fit("--surrogate", "saturating", "--predict", "a.csv", "--out", "p.csv")
+    assert (folder / "p.csv").read_text().startswith("index,")
+
+
+def test_what_is_odd_is_fitted_and_said(folder):
+    def repeat(rows):
+        rows[2][1:] = rows[1][1:]
+        rows[0].append("train_never")
+        for row in rows[1:]:
+            row.append("0")
+        rows[5][1] = str(float(rows[5][1]) + 0.005)
+
+    edit(folder / "a.csv", repeat)
+    edit(folder / "b.csv", lambda rows: [row.__setitem__(2, "1.5") for row in rows[1:]])
+    found = fit_json("--surrogate", "saturating", "--predict", "a.csv", "--out", "p.csv")
+    notes = " ".join(found["notes"])
+    for words in (
+        "1 of 14 rows did not sum to 1 (furthest 1.005) and were renormalised",
+        "1 mixtures have several runs (2 in all)",
+        "the same in every run, so no mixture changes them: metric/two",
+        "never sampled, held at the reference share: train_never",
+    ):
+        assert words in notes
+    assert found["never_sampled"] == ["train_never"]
+    assert found["noise"]["metric/one"] > 0
+    assert found["cross_validation"]["metrics"]["metric/two"]["spearman"] is None
+
+
+def test_weight_on_what_no_run_sampled_is_said(folder):
+    edit(folder / "a.csv", lambda rows: [row.append("0" if i else "train_never") for i, row in enumerate(rows)])
+    write(folder / "c.csv", read(folder / "a.csv")[0], [["x", 0.5, 0.2, 0.2, 0.1]])
+    said = fit("--surrogate", "saturating", "--predict", "c.csv", "--out", "p.csv").stdout
+    assert "1 mixtures give weight to domains that no run sampled" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"), [(1, "fewer than three"), (2, "fewer than three"), (5, "5 runs are too few for")]
+)
+def test_few_runs_are_fitted_and_said(folder, runs, words):
+    for name in ("a.csv", "b.csv"):
+        edit(folder / name, lambda rows: rows.__delitem__(slice(runs + 1, None)))
+    said = " ".join(fit("--predict", "a.csv", "--out", "p.csv").stdout.split())
+    assert words in said
+    values = read(folder / "p.csv")[1]
+    assert all(values[:4])
+    assert any(values[4:]) == (runs > 2)
+
+
+def test_olmix_tables_are_read_as_they_are(folder):
+    for name in ("a.csv", "b.csv"):
+        edit(
+            folder / name,
+            lambda rows: [
+                row.__setitem__(slice(0, 1), [f"id{row[0]}", f"name {i}", str(i)] if i else ["run", "name", "index"])
+                for i, row in enumerate(rows)
+            ],
+        )
+    found = fit_json("--surrogate", "saturating")
+    assert found["runs"] == 14
+    assert "read as labels, beside the id 'run': index, name" in found["notes"]

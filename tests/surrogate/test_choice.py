@@ -1,0 +1,102 @@
+"""`auto` chooses by runs held out, and says why; intervals cover what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from swarms import diminishing, evidence_of, log_linear, mixtures, swarm
+
+from olmixctl.errors import UsageError
+from olmixctl.surrogate import FAMILIES, CrossValidation
+from olmixctl.surrogate.choice import _best, _reason, choose, names
+from olmixctl.surrogate.intervals import Intervals, with_mean
+from olmixctl.surrogate.validation import HeldOut, hold_out
+
+
+def scored(spearman, rmse):
+    return CrossValidation(spearman=spearman, rmse=rmse, metric_spearman={}, metric_rmse={}, folds=5, runs=9)
+
+
+def test_auto_takes_the_family_that_predicts_unseen_runs_best():
+    bent = choose(swarm(24, noise=0.002))
+    assert bent.family.name in {"saturating", "gaussian"}
+    assert set(bent.scores) == set(FAMILIES)
+    assert bent.scores[bent.family.name].rmse < bent.scores["log_linear"].rmse
+    straight = choose(swarm(40, truth=log_linear, noise=0.002))
+    assert straight.scores[straight.family.name].rmse == min(found.rmse for found in straight.scores.values())
+
+
+def test_error_decides_among_level_ranks_and_rank_before_error():
+    level = {"a": scored(0.970, 0.10), "b": scored(0.965, 0.09), "c": scored(0.90, 0.01)}
+    assert _best(level) == "b"
+    assert _reason("b", level) == "ranks unseen runs better than c, whose error is less"
+    assert "least error" in _reason("c", {"c": level["c"], "a": level["a"]})
+    assert _best({"a": scored(None, 0.1), "b": scored(0.2, 9.0)}) == "b"
+
+
+def test_a_family_that_is_named_is_cross_validated_alone():
+    found = choose(swarm(12), "saturating")
+    assert (found.family.name, found.reason, list(found.scores)) == ("saturating", "as asked for", ["saturating"])
+
+
+def test_an_unknown_family_is_refused_with_those_there_are():
+    with pytest.raises(UsageError, match="'linear' is not known") as caught:
+        choose(swarm(6), "linear")
+    assert all(name in caught.value.remedy for name in names())
+
+
+def test_two_mixtures_cannot_be_compared():
+    found = choose(swarm(2))
+    assert (found.family.name, found.held, found.scores) == ("log_linear", None, {})
+    assert "fewer than three" in found.reason
+
+
+def test_metrics_that_reach_zero_leave_the_log_linear_law():
+    losses_RM = diminishing(mixtures(12))
+    losses_RM[0, 0] = 0.0
+    found = choose(evidence_of(mixtures(12), losses_RM))
+    assert list(found.scores) == ["log_linear"]
+    assert "not all positive" in found.reason
+
+
+def test_held_out_runs_are_predicted_by_fits_without_them():
+    evidence = swarm(15)
+    found = hold_out(evidence, FAMILIES["saturating"])
+    losses_RM = evidence.losses_RM.copy()
+    losses_RM[3] += 0.5
+    other = hold_out(evidence_of(evidence.weights_RC, losses_RM), FAMILIES["saturating"])
+    assert found.predicted_RM[3].tolist() == other.predicted_RM[3].tolist()
+    assert found.predicted_RM.tolist() != other.predicted_RM.tolist()
+
+
+def test_the_width_is_the_quantile_of_what_was_missed():
+    evidence = evidence_of(mixtures(19), np.full((19, 1), 2.0) + np.arange(19)[:, None] / 10)
+    held = HeldOut(np.full((19, 1), 2.0), np.full((19, 1), 0.5), 5)
+    # Of 19 misses 0, 0.1 … 1.8 the 18th, in units of 0.5; the objective of one metric is that metric.
+    np.testing.assert_allclose(Intervals.of(evidence, held).width_T, [3.4, 3.4])
+
+
+def test_a_constant_metric_has_no_interval():
+    evidence = evidence_of(mixtures(12), np.full((12, 2), 2.0))
+    held = hold_out(evidence, FAMILIES["gaussian"])
+    found = Intervals.of(evidence, held).predict(FAMILIES["gaussian"].fit(evidence), mixtures(3, seed=1))
+    np.testing.assert_allclose(found.low_NT, 2.0)
+    np.testing.assert_allclose(found.high_NT, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"), [("log_linear", log_linear), ("saturating", diminishing), ("gaussian", diminishing)]
+)
+def test_nine_of_ten_new_runs_lie_inside(name, truth):
+    """Averaged over swarms: one swarm's coverage is itself a draw."""
+    covered = []
+    for seed in range(12 if name == "log_linear" else 6):
+        evidence = swarm(40, truth=truth, noise=0.03, seed=100 + seed, domains=3)
+        intervals = Intervals.of(evidence, hold_out(evidence, FAMILIES[name]))
+        unseen_NC = mixtures(300, 3, seed=500 + seed)
+        losses_NM = truth(unseen_NC) + np.random.default_rng(seed).normal(0, 0.03, (300, 2))
+        found = intervals.predict(FAMILIES[name].fit(evidence), unseen_NC)
+        inside_NT = (found.low_NT <= with_mean(losses_NM)) & (with_mean(losses_NM) <= found.high_NT)
+        covered.append(inside_NT.mean(axis=0))
+    mean_T = np.mean(covered, axis=0)
+    assert ((mean_T > 0.85) & (mean_T < 0.95)).all(), mean_T

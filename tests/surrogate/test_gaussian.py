@@ -1,0 +1,100 @@
+"""The process: its derivatives, what it adds to diminishing returns, and its paths for few, some and many runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from swarms import diminishing, evidence_of, mixtures, swarm
+
+from olmixctl.surrogate import gaussian
+from olmixctl.surrogate.gaussian import Gaussian, _batches, _part
+from olmixctl.surrogate.process import Process
+from olmixctl.surrogate.saturating import Saturating
+
+
+def process(held, runs=12):
+    rng = np.random.default_rng(1)
+    return Process(mixtures(runs, 4), rng.normal(size=(3, runs)), held)
+
+
+def interacting(weights_NC):
+    """Diminishing returns, and two domains that are worth more together."""
+    return diminishing(weights_NC) - 2.0 * (weights_NC[:, :1] * weights_NC[:, 1:2])
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_the_gradient_of_the_objective(held):
+    model, rng, every = process(held), np.random.default_rng(0), np.arange(3)
+    at_BP = model.prior() + rng.normal(0, 0.3, (3, 14))
+    _, slope_BP = model.objective(at_BP, every)
+    for p in range(14):
+        away_P = np.zeros(14)
+        away_P[p] = 1e-5
+        ahead_B, behind_B = (model.objective(at_BP + sign * away_P, every)[0] for sign in (1, -1))
+        np.testing.assert_allclose(slope_BP[:, p], (ahead_B - behind_B) / 2e-5, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_far_outside_the_priors_there_is_still_a_number(held):
+    for sign in (-1, 1):
+        value_B, slope_BP = process(held).objective(np.full((3, 14), sign * 40.0), np.arange(3))
+        assert np.isfinite(value_B).all()
+        assert np.isfinite(slope_BP).all()
+        assert (sign * slope_BP > 0).all()
+
+
+def test_the_posterior_agrees_with_the_runs_where_noise_is_small():
+    model = process(held=False)
+    at_BP = np.repeat(model.prior()[None], 3, axis=0)
+    at_BP[:, 4:8], at_BP[:, -2:] = 1.0, (1.0, -6.0)
+    mean_BN, variance_BN = model.posterior(at_BP).at(model.weights_RC)
+    np.testing.assert_allclose(mean_BN, model.targets_BR, atol=0.05)
+    elsewhere_BN = model.posterior(at_BP).at(np.eye(4))[1]
+    assert elsewhere_BN.max() > 10 * variance_BN.max()
+
+
+def test_interactions_are_learned_where_the_law_alone_misses_them():
+    weights_RC, unseen_NC = mixtures(90), mixtures(200, seed=9)
+    evidence = evidence_of(weights_RC, interacting(weights_RC))
+    errors = [
+        float(np.sqrt(((family.fit(evidence).predict(unseen_NC) - interacting(unseen_NC)) ** 2).mean()))
+        for family in (Gaussian(), Saturating())
+    ]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_some_and_many_runs_take_shorter_ways_to_nearly_the_same(monkeypatch):
+    evidence, unseen_NC = swarm(60), mixtures(50, seed=3)
+    few_NM = Gaussian().fit(evidence).predict(unseen_NC)
+    spread = float(few_NM.std())
+    for limits in ({"_FEW": 10}, {"_FEW": 10, "_SOME": 20}, {"_FEW": 10, "_SOME": 20, "_MANY": 40}):
+        for name, value in limits.items():
+            monkeypatch.setattr(gaussian, name, value)
+        fit = Gaussian().fit(evidence)
+        assert len(fit.free_DKP) == 1
+        assert len(fit.held_DKP) == (0 if "_SOME" in limits else 1)
+        assert np.abs(fit.predict(unseen_NC) - few_NM).mean() < 0.1 * spread
+
+
+def test_memory_is_bounded_without_changing_answers(monkeypatch):
+    evidence, unseen_NC = swarm(20), mixtures(9, seed=3)
+    plain = Gaussian().fit(evidence)
+    monkeypatch.setattr(gaussian, "_BATCH", 400)
+    small = Gaussian().fit(evidence)
+    np.testing.assert_allclose(small.predict(unseen_NC), plain.predict(unseen_NC), rtol=1e-4)
+    np.testing.assert_allclose(small.spread(unseen_NC), plain.spread(unseen_NC), rtol=2e-2)
+    np.testing.assert_allclose(small.gradient(unseen_NC[0]), plain.gradient(unseen_NC[0]), rtol=1e-2)
+
+
+def test_the_part_for_hyperparameters_is_chosen_by_mixtures():
+    weights_RC = mixtures(300)
+    order = np.random.default_rng(0).permutation(300)
+    chosen = {tuple(row) for row in weights_RC[_part(weights_RC)]}
+    assert len(chosen) == 256
+    assert {tuple(row) for row in weights_RC[order][_part(weights_RC[order])]} == chosen
+
+
+def test_batches_cover_everything_once():
+    for count, entries in ((0, 5), (1, 10**9), (10, 1), (7, 2_000_000)):
+        covered = [i for batch in _batches(count, entries) for i in range(batch.start, batch.stop)]
+        assert covered == list(range(count))
