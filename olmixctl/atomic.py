@@ -73,12 +73,12 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
         folder: where.
         name: of the files that they were to become.
     """
-    with contextlib.suppress(OSError):
-        for leftover in folder.glob(f".{name}.*{TEMPORARY}"):
-            final = leftover.name[1:].removesuffix(TEMPORARY).rpartition(".")[0]
-            if final and (folder / final).exists():
-                with contextlib.suppress(OSError):
-                    leftover.unlink()
+    for leftover in folder.glob(f".{name}.*{TEMPORARY}"):
+        final = leftover.name[1:].removesuffix(TEMPORARY).rpartition(".")[0]
+        # An empty file is a name that was reserved: its writer still needs the temporary one.
+        with contextlib.suppress(OSError):
+            if final and (folder / final).stat().st_size:
+                leftover.unlink()
 
 
 @contextlib.contextmanager

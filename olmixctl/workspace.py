@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olmixctl.committed import Baseline, earlier_locks, lock_at
+from olmixctl.committed import Baseline, lock_at
 from olmixctl.errors import (
     BlockedError,
     Place,
@@ -27,7 +27,7 @@ from olmixctl.execute.protocol import Executor
 from olmixctl.execute.work import Sharing, alone
 from olmixctl.landing import Bases, land, tidy
 from olmixctl.ledger.freeing import Freed, free_leases
-from olmixctl.ledger.inventories import check_inventories
+from olmixctl.ledger.home import LocalHome
 from olmixctl.ledger.lazy import LazyRecords
 from olmixctl.ledger.leases import Leases
 from olmixctl.ledger.locate import locate
@@ -46,13 +46,14 @@ from olmixctl.plan.steps import TrainRuns, steps_of
 from olmixctl.present import export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.recall import keep_inventories, with_inventories
 from olmixctl.reread import data_checks, refresh_checks
+from olmixctl.scrutiny import explanation, surroundings
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
 from olmixctl.spec.model import MixSpec
 
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
-    from olmixctl.methods.certify import Surroundings, Verification
+    from olmixctl.methods.certify import Verification
     from olmixctl.methods.explain import Explanation
     from olmixctl.methods.resample import Bootstrap
 
@@ -271,8 +272,7 @@ class Workspace:
         from olmixctl.methods.certify import verify_lock
 
         lock = self._need_lock()
-        self.ledger.check()
-        around = self._around(lock)
+        around = surroundings(lock, self.lock_path, self.ledger)
         result = verify_lock(lock, observed_as_locked(self.spec, lock, self._trainer), around)
         if deep and result.sound:
             read = data_checks(self.spec, lock, self._context(), around.inventories)
@@ -291,20 +291,11 @@ class Workspace:
             StaleError: the mix file asks for something else than the lock was made for.
             IntegrityError: the lock or a run file is not whole.
         """
-        from olmixctl.methods.explain import explain_domain
         from olmixctl.methods.resample import Bootstrap
 
         lock = self._need_lock()
-        _check_domain(domain, lock)
         observed = observed_as_locked(self.spec, lock, self._trainer)
-        return explain_domain(
-            lock,
-            observed,
-            self.ledger.records(),
-            domain,
-            bootstrap=bootstrap or Bootstrap(),
-            history=(earlier_locks(self.lock_path, lambda _digest, _text: True) or {}).values(),
-        )
+        return explanation(lock, observed, self.lock_path, self.ledger, (domain, bootstrap or Bootstrap()))
 
     def export(self, form: str, *, tokens: int | None = None, check: bool = False) -> tuple[str, tuple[str, ...]]:
         """The lock in a trainer's own syntax, and remarks for the person.
@@ -330,19 +321,6 @@ class Workspace:
         rehearsal = is_rehearsal(str(lock.inputs.get("trainer", "")))
         warning = ("a rehearsal: these weights come from a response surface, nothing was measured",)
         return text, (*(warning if rehearsal else ()), *exporter.remarks(mix))
-
-    def _around(self, lock: Lock) -> Surroundings:
-        from olmixctl.methods.certify import Surroundings
-
-        decided = f"\nserial: {lock.solution.weights_from}\n"
-        taints = {key: found[-1].reason for key, found in self.ledger.taints().items()}
-        history = earlier_locks(self.lock_path, lambda digest, text: digest in lock.parents or decided in text)
-        return Surroundings(
-            records=self.ledger.records(),
-            taints=taints,
-            inventories=check_inventories(self.ledger.home),
-            history=history,
-        )
 
     def unlock(self, *, force: bool = False) -> tuple[Freed, ...]:
         """All leases; those whose holder has ended are removed, with `force` those of living holders, too."""
@@ -391,7 +369,9 @@ class Workspace:
         executor = self._executor(plan.observed.evals, parallelism)
         context = self._context(lambda done, total: on_event(DataPreparing("token shards", done, total)))
         data = partial(training_data, plan.observed, context)
-        return train_missing(plan, executor, sharing, data, provenance=provenance(self.root), on_event=on_event)
+        spool = LocalHome(self.root / ".olmixctl" / "unrecorded" / self.lock_path.name.removesuffix(LOCK_SUFFIX))
+        origin = provenance(self.root)
+        return train_missing(plan, executor, sharing, data, provenance=origin, on_event=on_event, spool=spool)
 
     def _spent(self, plan: Plan) -> float | None:
         """Device-seconds of the runs that the plan missed, whoever trained them; None where none of them says."""
@@ -405,17 +385,6 @@ class Workspace:
                 f"mix {self.spec.name} has no lock yet", place=Place(str(self.lock_path)), remedy="olmixctl apply"
             )
         return lock
-
-
-def _check_domain(domain: str, lock: Lock) -> None:
-    """Refuse a domain that the lock does not have, naming those that are near."""
-    if domain in lock.domains:
-        return
-    from difflib import get_close_matches
-
-    near = get_close_matches(domain, lock.domains, n=3) or [d for d in lock.domains if domain in d.split("/")][:3]
-    known = f"did you mean {', '.join(near)}?" if near else "`olmixctl show` lists the domains"
-    raise UsageError(f"there is no domain {domain!r} in the lock", remedy=known)
 
 
 def _uncached(reason: str) -> Check:

@@ -93,16 +93,23 @@ def test_a_disk_that_is_full_changes_nothing(tmp_path, monkeypatch, write):
 
 def test_leftovers_go_once_their_file_is_there(tmp_path):
     for name in ("a.json", ".a.json.12ab34cd.tmp", ".b.json.12ab34cd.tmp", ".hidden", "notes.tmp"):
-        (tmp_path / name).write_bytes(b"")
+        (tmp_path / name).write_bytes(b"data")
     remove_leftovers(tmp_path)
     assert names(tmp_path) == [".b.json.12ab34cd.tmp", ".hidden", "a.json", "notes.tmp"]
 
 
 def test_leftovers_of_one_file_alone(tmp_path):
     for name in ("a", "b", ".a.12ab34cd.tmp", ".b.12ab34cd.tmp"):
-        (tmp_path / name).write_bytes(b"")
+        (tmp_path / name).write_bytes(b"data")
     remove_leftovers(tmp_path, "a")
     assert names(tmp_path) == [".b.12ab34cd.tmp", "a", "b"]
+
+
+def test_a_name_that_is_only_reserved_keeps_its_temporary_file(tmp_path):
+    for name, data in (("a", b""), (".a.12ab34cd.tmp", b"data")):
+        (tmp_path / name).write_bytes(data)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".a.12ab34cd.tmp", "a"]
 
 
 def test_no_folder_has_no_leftovers(tmp_path):

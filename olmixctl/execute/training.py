@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from olmixctl.errors import OlmixctlError
 from olmixctl.execute.events import OnEvent
 from olmixctl.execute.protocol import Executor, Outcome, TrainingData
+from olmixctl.execute.spool import hand_over, put_by
 from olmixctl.execute.work import SharedWork, Sharing
+from olmixctl.ledger.home import Home
+from olmixctl.ledger.leases import Lease
 from olmixctl.ledger.model import RunRecord
 from olmixctl.plan.model import Plan, PlannedRun
 
@@ -22,8 +26,18 @@ def train_missing(
     *,
     provenance: Mapping[str, Any],
     on_event: OnEvent,
+    spool: Home | None = None,
 ) -> int:
     """Train the missing runs of `plan`, record each as it ends, and wait for those that another apply trains.
+
+    Args:
+        plan: what is missing.
+        executor: where it is trained.
+        sharing: ledger and leases, and whether to wait for others.
+        data: prepares what the runs read.
+        provenance: of every record.
+        on_event: takes progress.
+        spool: where results wait that the ledger could not take; None: they are lost with the error.
 
     Returns:
         How many this apply recorded.
@@ -34,13 +48,21 @@ def train_missing(
         OlmixctlError: a record could not be written; training stops.
     """
     runs = _distinct(plan)
+    if runs and spool is not None:
+        hand_over(sharing, spool)
+    recorded = sharing.ledger.usable_keys() if runs else frozenset()
+    runs = [run for run in runs if run.key not in recorded]
     if not runs:
         return 0
     known = {**provenance, "predicted_device_seconds": _predicted_seconds(plan)}
 
-    def keep(outcome: Outcome, held: bool) -> bool:
+    def keep(outcome: Outcome, lease: Lease) -> bool:
         record = _record(plan, outcome, known)
-        sharing.ledger.add(record, fenced=not held)
+        try:
+            held = sharing.leases.holds(lease)
+            sharing.ledger.add(record, fenced=not held)
+        except OlmixctlError as error:
+            raise error if spool is None else put_by(record, spool, error) from error
         return held
 
     work = SharedWork(runs, sharing, keep, on_event)

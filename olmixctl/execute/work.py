@@ -19,8 +19,8 @@ __all__ = ["LOOK_SECONDS", "SharedWork", "Sharing", "alone", "lease_name"]
 LOOK_SECONDS = 1.0
 """Seconds between looks at what others hold, once nothing is free."""
 
-Keep = Callable[[Outcome, bool], bool]
-"""Records an outcome; the flag says whether its lease still holds. False: it was not kept as the run's result."""
+Keep = Callable[[Outcome, Lease], bool]
+"""Records an outcome under its lease. False: the lease was lost, and whoever holds the run now records it."""
 
 
 def lease_name(key: str) -> str:
@@ -143,9 +143,8 @@ class SharedWork:
     def record(self, outcome: Outcome) -> None:
         """See `Work`."""
         lease = self._taken.pop(outcome.run.key)
-        leases = self._sharing.leases
-        kept = self._keep(outcome, leases.holds(lease))
-        leases.release(lease)
+        kept = self._keep(outcome, lease)
+        self._sharing.leases.release(lease)
         if not kept:
             # Taken over while it was trained: whoever holds the run now records it.
             self._open[lease.name] = outcome.run

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from unittest.mock import Mock
 
 import pytest
 from workspaces import make_workspace
 
-from olmixctl.errors import LeaseError
+from olmixctl.errors import LeaseError, OlmixctlError
 from olmixctl.execute.events import RunFinished, TrainingStarted, WaitingForOthers, silent
 from olmixctl.execute.fake import FakeExecutor
+from olmixctl.execute.spool import hand_over, put_by
 from olmixctl.execute.training import train_missing
 from olmixctl.execute.work import SharedWork, Sharing, alone, lease_name
-from olmixctl.ledger import Ledger, LocalHome
+from olmixctl.ledger import Ledger, LocalHome, RunRecord
+from olmixctl.ledger.files import Attempt, run_name
 from olmixctl.ledger.leases import LOCK, Leases
 from olmixctl.workspace import Workspace
 
@@ -35,7 +38,7 @@ def place(tmp_path):
     return sharing
 
 
-def train(plan, sharing, executor=None, events=None):
+def train(plan, sharing, executor=None, events=None, spool=None):
     return train_missing(
         plan,
         executor or FakeExecutor(plan.observed.evals),
@@ -43,6 +46,7 @@ def train(plan, sharing, executor=None, events=None):
         lambda: pytest.fail("the surface reads no data"),
         provenance={"git_commit": "abc"},
         on_event=silent if events is None else events.append,
+        spool=spool,
     )
 
 
@@ -117,9 +121,9 @@ def test_a_result_whose_lease_was_taken_over_is_not_recorded_and_the_run_is_left
     sharing, other = place(), place()
     kept = []
 
-    def keep(_, held):
-        kept.append(held)
-        return held
+    def keep(_, lease):
+        kept.append(sharing.leases.holds(lease))
+        return kept[-1]
 
     work = SharedWork(plan.runs, sharing, keep, silent)
     run = work.claim()
@@ -141,7 +145,7 @@ def test_claims_are_rare_where_nothing_is_free(plan, place, monkeypatch):
     sharing = place()
     looks = []
     monkeypatch.setattr(sharing.leases, "claim", looks.append)
-    work = SharedWork(plan.runs, sharing, lambda _, held: held, silent)
+    work = SharedWork(plan.runs, sharing, lambda *_: True, silent)
     work._sharing = Sharing(ledger=sharing.ledger, leases=sharing.leases, look_seconds=3600.0)
     for _ in range(50):
         assert work.claim() is None
@@ -173,3 +177,53 @@ def test_one_that_waits_for_the_lock_says_so(place):
 
     with alone(two, tell):
         assert events == [WaitingForOthers(0)]
+
+
+def test_a_result_that_the_ledger_cannot_take_waits_and_is_recorded_by_the_next_apply(
+    plan, place, tmp_path, monkeypatch
+):
+    sharing, spool = place(), LocalHome(tmp_path / "unrecorded")
+    away = OlmixctlError("the ledger cannot be reached", remedy="check the network")
+    monkeypatch.setattr(sharing.ledger, "add", Mock(side_effect=away))
+    with pytest.raises(OlmixctlError, match="cannot be reached") as caught:
+        train(plan, sharing, spool=spool)
+    assert "the next apply records it" in caught.value.remedy
+    (name,) = spool.names()
+    later = place()
+    assert train(plan, later, spool=spool) == 3
+    assert spool.names() == []
+    assert name in later.ledger.home.names()
+    assert len(later.ledger.usable_keys()) == 4
+    assert later.leases.holders() == []
+
+
+def test_a_result_that_waits_is_not_recorded_over_the_head_of_another_apply(plan, place, tmp_path):
+    spool, first = LocalHome(tmp_path / "unrecorded"), place()
+    train(plan, first)
+    key = plan.runs[0].key
+    late = dataclasses.replace(first.ledger.get(key), metrics=dict.fromkeys(first.ledger.get(key).metrics, 0.5))
+    first.ledger.home.delete(run_name(Attempt(key, 1)))
+    put_by(late, spool, OlmixctlError("away"))
+    other = place()
+    lease = other.leases.claim([lease_name(key)])
+    assert hand_over(place(), spool) == 0
+    assert len(spool.names()) == 1
+    other.leases.release(lease)
+    assert hand_over(place(), spool) == 1
+    assert first.ledger.get(key) == late
+
+
+def test_where_nothing_can_be_put_by_the_first_error_is_told(plan, place, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    record = RunRecord(
+        inputs=plan.runs[0].inputs, mixture=plan.runs[0].weights, evals={}, status="diverged", metrics={}
+    )
+    cause = OlmixctlError("the disk is full")
+    assert put_by(record, LocalHome(tmp_path / "file" / "sub"), cause) is cause
+
+
+def test_nothing_is_prepared_when_all_is_recorded_already(plan, place):
+    train(plan, place())
+    executor = Mock(spec=FakeExecutor)
+    assert train(plan, place(), executor) == 0
+    executor.execute.assert_not_called()
