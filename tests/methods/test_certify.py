@@ -76,7 +76,7 @@ def test_a_misstated_repetition_is_seen(workspace):
 
 
 def test_a_metric_changed_with_its_digest_breaks_the_evidence(workspace):
-    path = min(workspace.ledger.folder.glob("*.json"))
+    path = min(workspace.ledger.folder.glob("r1-*.json"))
     record = read_run(path)
     metrics = {name: value - 0.2 for name, value in record.metrics.items()}
     path.write_text(dump_run(dataclasses.replace(record, metrics=metrics)))
@@ -96,7 +96,7 @@ def test_evidence_left_out_gives_other_laws(workspace):
 def test_evidence_that_does_not_bear_on_the_mix_is_seen(workspace):
     from olmixctl.ledger.store import evidence_root
 
-    path = min(workspace.ledger.folder.glob("*.json"))
+    path = min(workspace.ledger.folder.glob("r1-*.json"))
     foreign = dataclasses.replace(read_run(path), status="diverged", metrics={})
     path.write_text(dump_run(foreign))
     lock = workspace.lock()
@@ -105,7 +105,7 @@ def test_evidence_that_does_not_bear_on_the_mix_is_seen(workspace):
 
 
 def test_a_missing_run_is_named(workspace):
-    victim = min(workspace.ledger.folder.glob("*.json"))
+    victim = min(workspace.ledger.folder.glob("r1-*.json"))
     key = json.loads(victim.read_text())["key"]
     victim.unlink()
     check = next(c for c in workspace.verify().checks if c.name == "evidence")

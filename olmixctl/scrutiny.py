@@ -1,0 +1,63 @@
+"""A committed lock under scrutiny: what lies around it in ledger and Git, and what `verify` and `explain` ask of it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from olmixctl.committed import earlier_locks
+from olmixctl.errors import UsageError
+from olmixctl.ledger.inventories import check_inventories
+from olmixctl.ledger.store import Ledger
+from olmixctl.lock.model import Lock
+from olmixctl.plan.model import Observed
+
+if TYPE_CHECKING:
+    from olmixctl.methods.certify import Surroundings
+    from olmixctl.methods.explain import Explanation
+    from olmixctl.methods.resample import Bootstrap
+
+__all__ = ["explanation", "surroundings"]
+
+_NEAR = 3
+
+
+def surroundings(lock: Lock, lock_path: Path, ledger: Ledger) -> Surroundings:
+    """The ledger, every file of it read, and the locks before in Git.
+
+    Raises:
+        IntegrityError: a run, taint or inventory is damaged.
+    """
+    from olmixctl.methods.certify import Surroundings
+
+    ledger.check()
+    decided = f"\nserial: {lock.solution.weights_from}\n"
+    return Surroundings(
+        records=ledger.records(),
+        taints={key: found[-1].reason for key, found in ledger.taints().items()},
+        inventories=check_inventories(ledger.home),
+        history=earlier_locks(lock_path, lambda digest, text: digest in lock.parents or decided in text),
+    )
+
+
+def explanation(
+    lock: Lock, observed: Observed, lock_path: Path, ledger: Ledger, question: tuple[str, Bootstrap]
+) -> Explanation:
+    """Why a domain weighs what it does; `question` is its id and the bootstrap for its interval.
+
+    Raises:
+        UsageError: there is no such domain; those that are near are named.
+        StaleError: the mix file asks for something else than the lock was made for.
+        IntegrityError: a run is damaged, or not what the lock was made of.
+    """
+    from olmixctl.methods.explain import explain_domain
+
+    domain, bootstrap = question
+    if domain not in lock.domains:
+        inside = [name for name in lock.domains if domain in name.split("/")]
+        near = get_close_matches(domain, lock.domains, n=_NEAR) or inside[:_NEAR]
+        known = f"did you mean {', '.join(near)}?" if near else "`olmixctl show` lists the domains"
+        raise UsageError(f"there is no domain {domain!r} in the lock", remedy=known)
+    history = earlier_locks(lock_path, lambda _digest, _text: True) or {}
+    return explain_domain(lock, observed, ledger.records(), domain, bootstrap=bootstrap, history=history.values())
