@@ -12,7 +12,7 @@ Array dimensions: L leaves (domains), C coordinates.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -216,15 +216,25 @@ class Coordinates:
 
         Domains absent from `mix` have weight zero.
         """
-        if any(weight > 0 and leaf not in set(self.leaves) for leaf, weight in mix.items()):
-            return None
-        point: dict[str, float] = {}
-        for name, members in self.members().items():
-            mass = math.fsum(mix.get(leaf, 0.0) for leaf in members)
-            if any(abs(mix.get(leaf, 0.0) - mass * float(ratio)) > tolerance for leaf, ratio in members.items()):
+        return self.collapser(tolerance=tolerance)(mix)
+
+    def collapser(self, *, tolerance: float = 1e-9) -> Callable[[Mapping[str, float]], Mixture | None]:
+        """`collapse` for many mixes: what does not depend on the mix is looked up once."""
+        table = {name: [(leaf, float(r)) for leaf, r in leaves.items()] for name, leaves in self.members().items()}
+        known = frozenset(leaf for leaves in table.values() for leaf, _ in leaves)
+
+        def collapsed(mix: Mapping[str, float]) -> Mixture | None:
+            if any(weight > 0 and leaf not in known for leaf, weight in mix.items()):
                 return None
-            point[name] = mass
-        return Mixture(point)
+            point: dict[str, float] = {}
+            for name, leaves in table.items():
+                mass = math.fsum(mix.get(leaf, 0.0) for leaf, _ in leaves)
+                if any(abs(mix.get(leaf, 0.0) - mass * ratio) > tolerance for leaf, ratio in leaves):
+                    return None
+                point[name] = mass
+            return Mixture(point)
+
+        return collapsed
 
     def expand_to_grid(
         self,

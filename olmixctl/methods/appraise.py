@@ -37,8 +37,8 @@ __all__ = ["FittedLaws", "appraise"]
 LEAST_MIXTURES = 3
 """Different mixtures below which no law is fitted: there would be no error to compare a gain with."""
 
-MOST_WORK = 5e7
-"""Runs × domains² × metrics above which no law is fitted: a plan answers in seconds."""
+MOST_WORK, MOST_DOMAINS = 1.2e7, 100
+"""Runs × domains² × metrics, and domains, above which no law is fitted: a plan answers in seconds."""
 
 
 def appraise(question: Question) -> FittedLaws | str:
@@ -47,8 +47,9 @@ def appraise(question: Question) -> FittedLaws | str:
     if evidence is None or len(np.unique(evidence.weights_RC, axis=0)) < LEAST_MIXTURES:
         return "too few recorded runs measured these metrics with this proxy"
     runs, metrics = evidence.losses_RM.shape
-    if runs * len(evidence.coordinates) ** 2 * metrics > MOST_WORK:
-        return f"laws over {len(evidence.coordinates)} domains and {runs} runs take too long for a plan"
+    domains = len(evidence.coordinates)
+    if runs * domains**2 * metrics > MOST_WORK or domains > MOST_DOMAINS:
+        return f"laws over {domains} domains and {runs} runs take too long for a plan"
     try:
         fit = LogLinear().fit(evidence)
     except OlmixctlError as error:

@@ -46,7 +46,8 @@ class Recorded:
 
     def within(self, coordinates: Coordinates) -> dict[str, dict[str, float]]:
         """Key → coordinate → weight, of the runs that are evidence in `coordinates`."""
-        collapsed = {key: coordinates.collapse(weights) for key, weights in self.points.items()}
+        collapse = coordinates.collapser()
+        collapsed = {key: collapse(weights) for key, weights in self.points.items()}
         return {key: dict(point) for key, point in collapsed.items() if point is not None}
 
 

@@ -188,7 +188,8 @@ class _Choice:
 
     def decision(self, asked: Route) -> Decision:
         wish = self.wish
-        picked, sentence = self._automatic(asked) if wish.reuse == "auto" else ((), "")
+        found = self._automatic(asked) if wish.reuse == "auto" else _Picked()
+        picked = found.domains
         taken = self.situation.route("auto", picked) if picked else asked
         named = wish.recompute or picked
         idle = self._zero((taken, asked))
@@ -208,15 +209,15 @@ class _Choice:
             decision,
             carried=self.carried if routes[chosen].kind == "carry" else None,
             strategies=tuple(rows),
-            laws=self._laws("" if wish.solve_only else sentence),
+            laws=self._laws(replace(found, sentence="") if wish.solve_only else found),
         )
 
-    def _automatic(self, asked: Route) -> tuple[tuple[str, ...], str]:
+    def _automatic(self, asked: Route) -> _Picked:
         """The unaffected domains that are worth their runs, and how they were chosen."""
         if not (self.changes.affected and asked.coordinates.blocks):
-            return (), ""
+            return _Picked()
         if isinstance(self.appraisal, str):
-            return (), f"auto is full: {self.appraisal}"
+            return _Picked(sentence=f"auto is full: {self.appraisal}")
         return _greedy(self.situation, self.wish, asked.coordinates, self.appraisal)
 
     def _zero(self, bases: tuple[Route, ...]) -> Route:
@@ -267,19 +268,19 @@ class _Choice:
         names = route.coordinates.names
         return route.coordinates.expand(dict.fromkeys(names, 1.0)) if route.kind == "rescale" else None
 
-    def _laws(self, sentence: str) -> Laws:
+    def _laws(self, found: _Picked) -> Laws:
         appraisal = self.appraisal
         kept = {old for new, old in self.changes.kept.items() if new not in self.changes.affected}
         affected = sum(points for domain, points in self.lock.weights.items() if domain not in kept) / GRID
         if isinstance(appraisal, str):
-            return Laws(reason=appraisal, affected=affected, choice=sentence)
+            return Laws(reason=appraisal, affected=affected, choice=found.sentence)
         return Laws(
             runs=appraisal.runs,
-            error=appraisal.error() if sentence else None,
+            error=found.error,
             affected=affected,
             guesses=dict(sorted(appraisal.guesses.items())),
             scores=dict(sorted(appraisal.scores.items())),
-            choice=sentence,
+            choice=found.sentence,
         )
 
 
@@ -321,16 +322,29 @@ def _may_be_recorded(situation: Situation, coordinates: Coordinates, affected: t
     return False
 
 
-def _greedy(situation: Situation, wish: Wish, start: Coordinates, appraisal: Appraisal) -> tuple[tuple[str, ...], str]:
-    """Domains of the block to estimate anew, by predicted gain a run, and the sentence that explains them."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Picked:
+    """What `auto` found: the domains to free, why in one sentence, and the laws' error where it had to ask."""
+
+    domains: tuple[str, ...] = ()
+    sentence: str = ""
+    error: float | None = None
+
+
+def _greedy(situation: Situation, wish: Wish, start: Coordinates, appraisal: Appraisal) -> _Picked:
+    """Domains of the block to estimate anew, by predicted gain a run."""
     whole = appraisal.gap(start)
     if whole is None:
-        return (), "auto is full: its bounds leave no mix to compare"
+        return _Picked(sentence="auto is full: its bounds leave no mix to compare")
     each = swarm_runs(situation.observed, 2) - swarm_runs(situation.observed, 1)
+    small = "auto is full: the predicted gap is below {:.2g}, the least that counts as a gain"
+    # The error takes five more fits, so it is asked only of a gap that is worth them.
+    if whole.loss <= LEAST_GAIN * each:
+        return _Picked(sentence=small.format(LEAST_GAIN * each))
     error = appraisal.error()
     least = max(error, LEAST_GAIN * each)
     if whole.loss <= least:
-        return (), f"auto is full: the predicted gap is below {least:.2g}, the least that counts as a gain"
+        return _Picked(sentence=small.format(least), error=error)
     picked: tuple[str, ...] = ()
     at, why = start, f"nothing more gains {least:.2g}, the least that counts"
     while step := _best_step(situation, at, picked, appraisal, error):
@@ -339,7 +353,8 @@ def _greedy(situation: Situation, wish: Wish, start: Coordinates, appraisal: App
             why = f"more would not fit {wish.max_runs} runs"
             break
         picked, at = (*picked, *names), wider
-    return tuple(sorted(picked)), f"auto adds {', '.join(sorted(picked))}; {why}" if picked else f"auto is full: {why}"
+    sentence = f"auto adds {', '.join(sorted(picked))}; {why}" if picked else f"auto is full: {why}"
+    return _Picked(domains=tuple(sorted(picked)), sentence=sentence, error=error)
 
 
 def _best_step(
