@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from olmixctl.lock.model import Lock
     from olmixctl.spec.model import DeclaredSpec, DomainSpec, MixSpec
 
-__all__ = ["Counted", "count_declared", "data_checks", "refresh_checks"]
+__all__ = ["Counted", "cache_checks", "count_declared", "data_checks", "refresh_checks"]
 
 _NAMED = 5
 """Drifted files that a check names; their number is always said."""
@@ -89,6 +89,14 @@ def refresh_checks(spec: MixSpec, context: CorpusContext) -> tuple[Check, ...]:
     found = tuple(_refreshed(counted) for counted in count_declared(spec.domains, context))
     nothing = Check(level="note", name="declared", message="--refresh: no domain is declared, all were measured")
     return found or (nothing,)
+
+
+def cache_checks(context: CorpusContext) -> tuple[Check, ...]:
+    """For a plan: that what was read is forgotten, where the cache cannot be kept."""
+    if not context.cache.unavailable:
+        return ()
+    message = f"fingerprints are kept for this command only: {context.cache.unavailable}"
+    return (Check(level="note", name="cache", message=message, remedy="make .olmixctl writable; applying needs it"),)
 
 
 def data_checks(

@@ -45,7 +45,7 @@ from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.plan.steps import TrainRuns, steps_of
 from olmixctl.present import export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.recall import keep_inventories, with_inventories
-from olmixctl.reread import data_checks, refresh_checks
+from olmixctl.reread import cache_checks, data_checks, refresh_checks
 from olmixctl.scrutiny import explanation, surroundings
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
@@ -164,10 +164,8 @@ class Workspace:
         )
         if isinstance(baseline, Baseline):
             plan = replace(plan, checks=(*plan.checks, baseline.check))
-        if options is not None and options.refresh:
-            plan = replace(plan, checks=(*plan.checks, *refresh_checks(self.spec, context)))
-        if context.cache.unavailable:
-            plan = replace(plan, checks=(*plan.checks, _uncached(context.cache.unavailable)))
+        refreshed = refresh_checks(self.spec, context) if options is not None and options.refresh else ()
+        plan = replace(plan, checks=(*plan.checks, *refreshed, *cache_checks(context)))
         return self._check_feasible(plan) if plan.has_changes else plan
 
     def apply(
@@ -385,15 +383,6 @@ class Workspace:
                 f"mix {self.spec.name} has no lock yet", place=Place(str(self.lock_path)), remedy="olmixctl apply"
             )
         return lock
-
-
-def _uncached(reason: str) -> Check:
-    return Check(
-        level="note",
-        name="cache",
-        message=f"fingerprints are kept for this command only: {reason}",
-        remedy="make .olmixctl writable; applying needs it",
-    )
 
 
 def _appraise(question: Question) -> Appraisal | str:
