@@ -49,7 +49,11 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-dvc", action="store_true")
     parser.add_argument("--folder", type=Path, help="keep the trees here, and use those that are there")
+    parser.add_argument("--make", nargs=3, metavar=("FOLDER", "DOMAINS", "FILES"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.make:
+        make_tree(Path(arguments.make[0]), int(arguments.make[1]), int(arguments.make[2]))
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         if arguments.domains:
@@ -156,8 +160,15 @@ def once(command, root, env=None):
 def locked_tree(folder, domains, files):
     """A workspace of this size whose plan has nothing to do."""
     root = folder / f"{domains}x{files}"
-    if (root / "locked").exists():
-        return root
+    if not (root / "locked").exists():
+        # In a process of its own: a child's peak memory counts what its parent held when it was started.
+        make = [sys.executable, __file__, "--make", root, str(domains), str(files)]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+    return root
+
+
+def make_tree(root, domains, files):
+    """Files, mix file, the lock before the change, and by `apply` the lock after it."""
     ids = [f"topic-{n // GROUP:03}/source-{n:05}" for n in range(domains)]
     for number, domain_id in enumerate(ids):
         write_files(root / "corpora" / domain_id, number, files)
@@ -174,7 +185,6 @@ def locked_tree(folder, domains, files):
     mix.write_text(mix_text(ids))
     once(olmixctl("apply", "--auto-approve"), root)
     (root / "locked").touch()
-    return root
 
 
 def write_files(folder, number, files):
