@@ -41,7 +41,7 @@ from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.appraisal import Appraisal, Question
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
 from olmixctl.plan.cost import actual_seconds
-from olmixctl.plan.model import Check, Observed, Plan, PlannedRun, is_rehearsal
+from olmixctl.plan.model import Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.plan.steps import TrainRuns, steps_of
 from olmixctl.present import export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.recall import keep_inventories, with_inventories
