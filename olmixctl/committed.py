@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from olmixctl.errors import IntegrityError, OlmixctlError, StaleError, UsageError
 from olmixctl.fingerprint import sha256_hex
 from olmixctl.lock.codec import digest_of, parse
+from olmixctl.lock.history import SHOWN, Committed
 from olmixctl.lock.model import Lock
 from olmixctl.plan.model import Check
 
-__all__ = ["Baseline", "branch_point", "earlier_locks", "lock_at"]
+if TYPE_CHECKING:
+    from olmixctl.repository import Version
 
-_SHOWN = 9
-"""Digits of a commit's name that people read."""
+__all__ = ["Baseline", "Trail", "branch_point", "earlier_locks", "lock_at", "lock_trail"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +69,10 @@ def branch_point(lock_path: Path, committed: Lock | None, environment: Mapping[s
     try:
         commit = common_ancestor(lock_path.parent, request.revision)
         text = text_at(lock_path, commit)
-        lock = None if text is None else parse(text, f"{commit[:_SHOWN]}:{lock_path.name}")
+        lock = None if text is None else parse(text, f"{commit[:SHOWN]}:{lock_path.name}")
     except OlmixctlError as error:
         return Baseline(lock=committed, check=_unknown(request.source, error))
-    where = f"{commit[:_SHOWN]}, where this pull request left {request.revision} ({request.source})"
+    where = f"{commit[:SHOWN]}, where this pull request left {request.revision} ({request.source})"
     return Baseline(lock=lock, check=_known(lock, committed, where))
 
 
@@ -95,6 +97,49 @@ def earlier_locks(lock_path: Path, wanted: Callable[[str, str], bool]) -> dict[s
                 with suppress(IntegrityError, StaleError):
                     found[digest] = parse(text, version.commit or str(lock_path))
     return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trail:
+    """The versions of a lock, newest first; `shallow` where the clone lacks older ones."""
+
+    locks: tuple[Committed, ...]
+    shallow: bool
+
+
+def lock_trail(lock_path: Path) -> Trail:
+    """The lock over the commits of HEAD, with one that is not committed on top. What is no whole lock says why.
+
+    Raises:
+        UsageError: no Git repository, or no commit of a lock and none in the working tree.
+    """
+    from olmixctl.repository import versions_of
+
+    past = versions_of(lock_path)
+    if not past.versions:
+        raise UsageError(
+            f"no commit has {lock_path.name}" + (", and the clone is shallow" if past.shallow else ""),
+            remedy="git fetch --unshallow" if past.shallow else "`olmixctl apply` writes one; commit it with its runs",
+        )
+    return Trail(locks=tuple(_committed(version, lock_path) for version in past.versions), shallow=past.shallow)
+
+
+def _committed(version: Version, lock_path: Path) -> Committed:
+    lock, problem = None, "the lock was removed"
+    if version.text is not None:
+        try:
+            lock = parse(version.text, lock_path.name)
+        except (IntegrityError, StaleError) as error:
+            problem = f"cannot be read: {error.message}"
+    return Committed(
+        commit=version.commit,
+        date=version.date,
+        subject=version.subject,
+        lock=lock,
+        digest="" if lock is None or version.text is None else f"sha256:{sha256_hex(version.text)}",
+        problem="" if lock is not None else problem,
+        side=None if version.before is None else f"sha256:{sha256_hex(version.before)}",
+    )
 
 
 def _unknown(source: str, error: OlmixctlError) -> Check:

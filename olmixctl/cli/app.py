@@ -7,7 +7,24 @@ from typing import Annotated
 
 import typer
 
-from olmixctl.cli import apply, diff, explain, export, fit, fmt, init, plan, runs, show, taint, unlock, validate, verify
+from olmixctl.cli import (
+    apply,
+    diff,
+    explain,
+    export,
+    fit,
+    fmt,
+    history,
+    init,
+    plan,
+    resolve,
+    runs,
+    show,
+    taint,
+    unlock,
+    validate,
+    verify,
+)
 from olmixctl.cli.boundary import bounded
 
 __all__ = ["app"]
@@ -55,6 +72,8 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "apply": apply.apply,
     "show": show.show,
     "diff": diff.diff,
+    "history": history.history,
+    "resolve": resolve.resolve,
     "verify": verify.verify,
     "explain": explain.explain,
     "export": export.export,

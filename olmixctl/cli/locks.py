@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from olmixctl.committed import Trail, lock_trail
 from olmixctl.errors import Place, UsageError
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock
+from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.workspace import Workspace
 
-__all__ = ["ends_of", "lock_at", "lock_of"]
+__all__ = ["ends_of", "lock_at", "lock_of", "trail_of"]
 
 
 def lock_of(target: str | None) -> Lock:
@@ -42,6 +44,25 @@ def ends_of(before: str, after: str | None) -> tuple[str, str | None]:
     if after is not None and not Path(after).is_file() and split_range(after) is not None:
         raise UsageError(f"{after} is a range, and {before} stands before it", remedy="name the range alone")
     return ends or (before, after)
+
+
+def trail_of(mix: str | None, domain: str | None) -> tuple[str, Trail]:
+    """The name of a mix and its lock over commits, which must have `domain` somewhere. The mix file is not read.
+
+    Raises:
+        UsageError: no such mix, no Git repository, no lock in it, or no lock that has the domain.
+    """
+    path = find_mix(mix, Path.cwd())
+    name = path.name.removesuffix(".yaml").removesuffix(".yml")
+    trail = lock_trail(path.with_name(name + LOCK_SUFFIX))
+    whole = [at.lock for at in trail.locks if at.lock is not None]
+    if domain is not None and not any(domain in lock.domains for lock in whole):
+        known = ", ".join(sorted(whole[0].domains)[:8]) if whole else ""
+        raise UsageError(
+            f"no lock in the history has a domain {domain!r}",
+            remedy=f"the newest lock has {known}{' …' if whole and len(whole[0].domains) > 8 else ''}" if known else "",
+        )
+    return name, trail
 
 
 def lock_at(revision: str | None, mix: str | None) -> Lock:
