@@ -37,5 +37,5 @@ def taint_run(
     found = find_key(workspace.ledger, key)
     text = untaint(workspace.ledger, found, reason) if undo else taint(workspace.ledger, found, reason)
     console.answer(text, {"run": found, "tainted": workspace.ledger.tainted().get(found)})
-    console.hint("next: olmixctl plan shows what follows; commit the ledger with the lock")
+    console.hint("next: olmixctl plan shows what follows")
     return 0

@@ -179,9 +179,7 @@ def test_one_that_waits_for_the_lock_says_so(place):
         assert events == [WaitingForOthers(0)]
 
 
-def test_a_result_that_the_ledger_cannot_take_waits_and_is_recorded_by_the_next_apply(
-    plan, place, tmp_path, monkeypatch
-):
+def test_a_result_that_the_ledger_cannot_take_waits_for_the_next_apply(plan, place, tmp_path, monkeypatch):
     sharing, spool = place(), LocalHome(tmp_path / "unrecorded")
     away = OlmixctlError("the ledger cannot be reached", remedy="check the network")
     monkeypatch.setattr(sharing.ledger, "add", Mock(side_effect=away))
