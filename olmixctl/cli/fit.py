@@ -17,7 +17,7 @@ def fit(
     ratios: Annotated[Path, typer.Option("--ratios", metavar="A.csv", help="A row a run: its id and its mixture.")],
     metrics: Annotated[Path, typer.Option("--metrics", metavar="B.csv", help="A row a run: its id and its losses.")],
     surrogate: Annotated[
-        str, typer.Option("--surrogate", metavar="S", help="auto, log_linear, saturating or gaussian.")
+        str, typer.Option("--surrogate", metavar="S", help="auto, log_linear, saturating, gaussian or lightgbm.")
     ] = "auto",
     predict: Annotated[
         Path | None, typer.Option("--predict", metavar="C.csv", help="Mixtures to predict, into --out.")

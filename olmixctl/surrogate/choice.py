@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from olmixctl.errors import UsageError
 from olmixctl.surrogate.model import Evidence, Family
-from olmixctl.surrogate.registry import FAMILIES
+from olmixctl.surrogate.registry import COMPARED, FAMILIES
 from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out, score
 
 __all__ = ["AUTO", "Chosen", "choose", "names"]
@@ -51,7 +51,7 @@ def choose(evidence: Evidence, name: str = AUTO) -> Chosen:
         held = hold_out(evidence, FAMILIES[name])
         scores = {} if held is None else {name: score(evidence, held)}
         return Chosen(FAMILIES[name], "as asked for", held, scores)
-    found = {each: hold_out(evidence, family) for each, family in FAMILIES.items() if _suits(each, evidence)}
+    found = {each: hold_out(evidence, FAMILIES[each]) for each in COMPARED if _suits(each, evidence)}
     scores = {each: score(evidence, held) for each, held in found.items() if held is not None}
     if not scores:
         reason = "fewer than three different mixtures, so nothing can be compared"

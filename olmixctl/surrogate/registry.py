@@ -9,14 +9,19 @@ from olmixctl.surrogate.gaussian import Gaussian
 from olmixctl.surrogate.log_linear import LogLinear
 from olmixctl.surrogate.model import Evidence, Family
 from olmixctl.surrogate.saturating import Saturating
+from olmixctl.surrogate.trees import Trees
 
-__all__ = ["FAMILIES", "SOLVED", "Choice", "resolve"]
+__all__ = ["COMPARED", "FAMILIES", "SOLVED", "Choice", "resolve"]
 
 FAMILIES: dict[str, Family] = {
     "log_linear": LogLinear(),
     "saturating": Saturating(),
     "gaussian": Gaussian(),
+    "lightgbm": Trees(),
 }
+
+COMPARED = ("log_linear", "saturating", "gaussian")
+"""What `auto` compares: every family that has slopes and needs no extra."""
 
 SOLVED = ("log_linear",)
 """What a mix may be decided by: solving, certifying and verifying know its derivatives. `olmixctl fit` knows all."""

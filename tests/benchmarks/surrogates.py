@@ -28,6 +28,7 @@ from olmixctl.surrogate.choice import _best as best_of
 from olmixctl.surrogate.intervals import Intervals, with_mean
 from olmixctl.surrogate.log_linear import LogLinear, _Data, _starts
 from olmixctl.surrogate.newton import refine
+from olmixctl.surrogate.registry import COMPARED
 from olmixctl.surrogate.validation import hold_out, rank_correlation, score
 
 Array = NDArray[np.float64]
@@ -105,7 +106,7 @@ def compare(folder: Path, counts: list[int], draws: int, families: list[str]) ->
         chosen: list[str] = []
         for evidence in draws_of(train, runs, draws):
             judged = {name: judge(evidence, test, name) for name in families}
-            best = best_of({name: found for name, (_, found) in judged.items() if name in FAMILIES})
+            best = best_of({name: found for name, (_, found) in judged.items() if name in COMPARED})
             chosen.append(best)
             for name, (row, _) in [*judged.items(), ("auto", judged[best])]:
                 rows[name].append(row)
@@ -194,7 +195,7 @@ def speed(folder: Path) -> None:
     (mine, seconds), (theirs, plainly) = ours(train, deltas), plain(train, deltas)
     print(f"Huber sums at {_HUBER}, all metrics: ours {mine.sum():.6f} in {seconds:.2f} s, ", end="")
     print(f"L-BFGS from 20 starts {theirs.sum():.6f} in {plainly:.1f} s; highest ratio {(mine / theirs).max():.6f}")
-    for name in FAMILIES:
+    for name in COMPARED:
         print(f"{name}, 832 runs × 64 domains × 52 metrics: {large(name):.1f} s", flush=True)
 
 

@@ -20,7 +20,7 @@ def scored(spearman, rmse):
 def test_auto_takes_the_family_that_predicts_unseen_runs_best():
     bent = choose(swarm(24, noise=0.002))
     assert bent.family.name in {"saturating", "gaussian"}
-    assert set(bent.scores) == set(FAMILIES)
+    assert set(bent.scores) == {"log_linear", "saturating", "gaussian"}
     assert bent.scores[bent.family.name].rmse < bent.scores["log_linear"].rmse
     straight = choose(swarm(40, truth=log_linear, noise=0.002))
     assert straight.scores[straight.family.name].rmse == min(found.rmse for found in straight.scores.values())

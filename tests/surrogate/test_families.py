@@ -8,10 +8,11 @@ from swarms import diminishing, evidence_of, mixtures, swarm
 
 from olmixctl.errors import IntegrityError
 from olmixctl.surrogate import FAMILIES, Evidence, parameters_digest
+from olmixctl.surrogate.registry import COMPARED
 
 FITTED = {}
 
-every_family = pytest.mark.parametrize("name", FAMILIES)
+every_family = pytest.mark.parametrize("name", COMPARED)
 wider_families = pytest.mark.parametrize("name", ["saturating", "gaussian"])
 
 
