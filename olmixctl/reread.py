@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from olmixctl.errors import OlmixctlError
 from olmixctl.methods.checks import VerifyCheck
 from olmixctl.plan.model import Check
+from olmixctl.report.numbers import plural
 
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
@@ -158,7 +159,7 @@ def _compared(lock: Lock, state: DomainState, context: CorpusContext, inventory:
         held = _counts(state.tokens, state.documents)
         return False, f"the lock says {_counts(record.tokens, record.documents)}, the files hold {held}"
     moved = f"; the same documents in other files: {named}" if drifted else ""
-    return True, f"{len(state.files)} files read again{moved}"
+    return True, f"{plural(len(state.files), 'file')} read again{moved}"
 
 
 def _differences(state: DomainState, inventory: Inventory | None) -> set[str]:
@@ -181,7 +182,9 @@ def _evals(spec: MixSpec, lock: Lock, states: Mapping[str, DomainState], context
         return VerifyCheck(name="data evals", ok=None, detail=f"not read here: {error.message}")
     wrong = sorted(name for name, state in found.items() if lock.evals.get(name) != state.digest)
     detail = (
-        f"{', '.join(wrong)} score something else than the lock's" if wrong else f"{len(found)} score what they did"
+        f"{', '.join(wrong)} score something else than the lock's"
+        if wrong
+        else f"{plural(len(found), 'eval')}, scoring what they did"
     )
     return VerifyCheck(name="data evals", ok=not wrong, detail=detail)
 

@@ -27,6 +27,7 @@ from olmixctl.mixture import GRID, Block, Coordinates
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed, is_rehearsal
 from olmixctl.plan.reuse import BLOCK_NAME, kept_shares
+from olmixctl.report.numbers import plural
 
 __all__ = ["Surroundings", "Verification", "VerifyCheck", "verify_lock"]
 
@@ -121,7 +122,7 @@ def _blocks(lock: Lock) -> Iterator[VerifyCheck]:
 def _bounds(lock: Lock, observed: Observed) -> VerifyCheck:
     rows = bounds(observed)
     broken = [f"{name} ({value})" for name, value in broken_rows(rows, lock.weights).items()]
-    detail = f"broken: {', '.join(broken)}" if broken else f"all {len(rows)} hold exactly"
+    detail = f"broken: {', '.join(broken)}" if broken else f"{plural(len(rows), 'bound')} kept exactly"
     return VerifyCheck(name="bounds", ok=not broken, detail=detail)
 
 
@@ -150,7 +151,7 @@ def _inventories(lock: Lock, around: Surroundings) -> VerifyCheck:
         return VerifyCheck(name="inventories", ok=False, detail=f"counts or documents misstated for {', '.join(wrong)}")
     if not kept:
         return VerifyCheck(name="inventories", ok=None, detail="none is kept: counts of domains stand as stated")
-    rest = f"; {len(known) - kept} domains have none" if kept < len(known) else ""
+    rest = f"; {plural(len(known) - kept, 'domain')} without one" if kept < len(known) else ""
     return VerifyCheck(name="inventories", ok=True, detail=f"{kept} agree with the lock{rest}")
 
 
@@ -166,7 +167,7 @@ def _excluded(lock: Lock, around: Surroundings) -> Iterator[VerifyCheck]:
         elif record is not None and (record.status == "diverged") != (item.reason == "the run diverged"):
             wrong.append(f"{_file(item.run)} says otherwise")
     if lock.excluded:
-        detail = "; ".join(wrong) if wrong else f"{len(lock.excluded)} runs left out, as the ledger says"
+        detail = "; ".join(wrong) if wrong else f"{plural(len(lock.excluded), 'run')} left out, as the ledger says"
         yield VerifyCheck(name="excluded", ok=not wrong, detail=detail)
 
 
@@ -176,7 +177,7 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
         yield _kept(lock, observed, around.history)
         return
     problem = _evidence_problem(lock, observed, around)
-    detail = problem or f"{len(lock.evidence)} runs, as they were"
+    detail = problem or f"{plural(len(lock.evidence), 'run')}, as they were"
     yield VerifyCheck(name="evidence", ok=not problem, detail=detail)
     if problem:
         return

@@ -19,6 +19,7 @@ from olmixctl.methods.record import predicted_of, solution_of, surrogate_of
 from olmixctl.methods.steady import masses
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import Observed
+from olmixctl.report.numbers import plural
 from olmixctl.solve.certificate import Certificate, certify
 from olmixctl.solve.exact import Solution, SolveError, optimum
 from olmixctl.solve.problem import MixProblem
@@ -154,7 +155,7 @@ def _predicted(lock: Lock, observed: Observed, fitted: Fitted, before: Mapping[s
             f"{name} {text}" for column in columns if (text := _column(lock.predicted[name], found[name], column))
         ]
     rest = "; `previous` is not checked without the lock before" if alone else ""
-    detail = f"misstated: {'; '.join(wrong)}" if wrong else f"{len(found)} metrics, as predicted again{rest}"
+    detail = f"misstated: {'; '.join(wrong)}" if wrong else f"{plural(len(found), 'metric')}, as predicted again{rest}"
     return VerifyCheck(name="predicted", ok=not wrong, detail=detail)
 
 
