@@ -32,12 +32,15 @@ def carried_mix(observed: Observed, lock: Lock, changes: ChangeSet) -> Mixture:
         for new, tokens in receivers.items():
             handed[new] = handed.get(new, Fraction(0)) + Fraction(lock.weights[old], GRID) * tokens / total
     reference = observed.reference
-    fresh = {d: reference[d] for d in observed.states if d not in amounts and d not in handed}
-    settled = {d: float(amount) for d, amount in (amounts | handed).items()}
-    if not any(settled.values()):
+    settled = amounts | handed
+    # Exact to the end: the mix must not depend on the order in which domains are declared.
+    fresh = {d: Fraction(reference[d]) for d in observed.states if d not in settled}
+    total_settled = sum(settled.values())
+    if not total_settled:
         return reference
-    room, total_settled = 1 - sum(fresh.values()), sum(settled.values())
-    return Mixture.normalised({d: v * room / total_settled for d, v in settled.items()} | fresh)
+    room = 1 - sum(fresh.values())
+    shares = fresh | {d: amount * room / total_settled for d, amount in settled.items()}
+    return Mixture.normalised({d: float(share) for d, share in shares.items()})
 
 
 def _heirs(observed: Observed, lock: Lock, changes: ChangeSet) -> dict[str, dict[str, Fraction]]:

@@ -79,8 +79,8 @@ def laws_in_words(plan: Document) -> list[str]:
 
 
 def _ingredients(laws: Document, gap: Document) -> str:
-    best = f"κ {gap['kappa']:.3g}, 1−ρ {percent(gap['freed'])} of the best mix estimated anew"
-    return f"{best}, {percent(laws['affected'])} of the lock's mix affected"
+    best = f"coupling κ {gap['kappa']:.3g}; {percent(gap['freed'])} of the best mix is estimated anew (1−ρ)"
+    return f"{best}; {percent(laws['affected'])} of the lock's mix is affected"
 
 
 def _guesses(guesses: Mapping[str, str]) -> str:

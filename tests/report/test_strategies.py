@@ -55,8 +55,8 @@ Strategies
   partial also estimates code, web/a, web/b and 2 more
   predicted gap: objective above the best mix over all domains, by laws on 150
     runs (cross-validated error 0.0021)
-  κ 13.1, 1−ρ 8.73 % of the best mix estimated anew, 20.87 % of the lock's mix
-    affected
+  coupling κ 13.1; 8.73 % of the best mix is estimated anew (1−ρ); 20.87 % of
+    the lock's mix is affected
   coefficients guessed: news, web/new from the mean of 3 domains; pdfs from
     web/health (62%)
   most coupled to what changed: web/b 0.5, code 0.432, web/a 0.305
