@@ -349,13 +349,13 @@ def _reason(lock: Lock, before: Lock, name: str, was: str) -> str:
         return f"{moved}re-estimated: its documents changed, {old.tokens:,} → {new.tokens:,} tokens"
     if now == then:
         again = f"passes {old.repetition:.2f} → {new.repetition:.2f}" if old.repetition != new.repetition else ""
-        return f"{moved}{again or 'unchanged'}"
+        return f"{moved}{again}".removesuffix("; ") or "unchanged"
     if new.block is not None and then:
         return f"{moved}kept in the block: multiplied by {now / then:.4g}"
     if lock.solution.status == "projected":
         return f"{moved}its kept ratio moved to meet the bounds"
     if set(lock.evidence) - set(before.evidence):
-        return f"{moved}re-estimated: {_decided(lock, before)}"
+        return f"{moved}{_decided(lock, before).replace('estimated', 're-estimated')}"
     asked = ", ".join(change.field for change in diff_locks(before, lock).inputs)
     return f"{moved}{_decided(lock, before)}" + (f"; {asked} changed" if asked else "")
 
