@@ -1,4 +1,4 @@
-"""Worlds of made-up documents, random edits of them, and what a plan should say of each: an oracle for change detection.
+"""Worlds of made-up documents, random edits of them, and what a plan should say of each: an oracle.
 
 A world is domain id → files, a file is its documents, a document is a 256-bit digest and a length. Edits act on domains
 that no other edit of the script touches, so that what is right can be written down; they compose in one script.
@@ -241,6 +241,10 @@ def _merge(script: Script) -> None:
     script.expected |= {("merged", new, "re-estimate"), *(("merged", old, "drop") for old in olds if old != new)}
 
 
+def _metadata(script: Script) -> None:
+    """Nothing of the data changes."""
+
+
 EDITS: dict[str, Callable[[Script], None]] = {
     "add": _add,
     "remove": _remove,
@@ -250,7 +254,7 @@ EDITS: dict[str, Callable[[Script], None]] = {
     "reshard": _reshard,
     "split": _split,
     "merge": _merge,
-    "metadata": lambda script: None,
+    "metadata": _metadata,
 }
 
 
