@@ -1,4 +1,4 @@
-"""Applies in forked processes: killed at a chosen write, slowed down, counted. Imported once, forked in milliseconds."""
+"""Applies in forked processes: killed at a chosen write, slowed down, counted. Imported once, so forks take no time."""
 
 from __future__ import annotations
 

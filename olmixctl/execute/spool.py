@@ -26,13 +26,9 @@ def put_by(record: RunRecord, spool: Home, cause: OlmixctlError) -> OlmixctlErro
     """
     with contextlib.suppress(OlmixctlError):
         spool.replace(run_name(Attempt(record.key, 1)), dump_run(record).encode())
-        return type(cause)(
-            cause.message,
-            place=cause.place,
-            remedy=f"{cause.remedy}; the run that just ended waits in {spool.where}: the next apply records it".strip(
-                "; "
-            ),
-        )
+        waits = f"the run that just ended waits in {spool.where}: the next apply records it"
+        remedy = f"{cause.remedy}; {waits}" if cause.remedy else waits
+        return type(cause)(cause.message, place=cause.place, remedy=remedy)
     return cause
 
 
