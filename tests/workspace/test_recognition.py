@@ -24,7 +24,7 @@ WORDS = ["ka", "lo", "mi", "ru", "te", "vo", "an", "ra", "st", "pe", "xi", "um"]
 def text_of(document):
     """A text that is as different from others as the document is."""
     rng = random.Random(document.digest)
-    return f"{document.digest:x} " + " ".join(rng.choices(WORDS, k=document.tokens // 8))
+    return f"{document.digest:x} " + " ".join(rng.choices(WORDS, k=1 + document.tokens // 25))
 
 
 def write_world(root, world):
