@@ -15,7 +15,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-BENCHMARKS := commands fingerprint overhead proxy_speed proxy_vs_plain proxy_reliability
+BENCHMARKS := commands scale fingerprint overhead proxy_speed proxy_vs_plain proxy_reliability
 # The interpreter: the one named, or the first of these that will do.
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
 
@@ -45,7 +45,7 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS)
 
-# The tables of docs/performance.md, on a quiet machine; half an hour on two cores.
+# The tables of docs/performance.md, on a quiet machine; three quarters of an hour on two cores.
 bench: $(VENV)/.dev
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; \
