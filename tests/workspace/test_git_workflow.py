@@ -92,6 +92,26 @@ def started(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def branched(started, tmp_path_factory):
+    """A adds papers; B bounds docs and adds books."""
+    root = tmp_path_factory.mktemp("branched") / "repository"
+    shutil.copytree(started, root)
+    git(root, "checkout", "-q", "-b", "papers")
+    edit(root, BASE | {"papers": ""}, subject="Add papers")
+    git(root, "checkout", "-q", "-b", "books", "main")
+    edit(root, BASE | {"docs": "max: 0.3", "books": ""}, subject="Add books, bound docs")
+    git(root, "checkout", "-q", "papers")
+    return root
+
+
+@pytest.fixture
+def parted(branched, tmp_path):
+    target = tmp_path / "parted"
+    shutil.copytree(branched, target)
+    return target
+
+
 @pytest.fixture
 def root(started, tmp_path):
     target = tmp_path / "repository"
@@ -99,28 +119,23 @@ def root(started, tmp_path):
     return target
 
 
-def part(root):
-    """A adds papers; B bounds docs and adds books; the locks of both."""
-    git(root, "checkout", "-q", "-b", "papers")
-    ours = edit(root, BASE | {"papers": ""}, subject="Add papers").lock
-    git(root, "checkout", "-q", "-b", "books", "main")
-    theirs = edit(root, BASE | {"docs": "max: 0.3", "books": ""}, subject="Add books, bound docs").lock
-    git(root, "checkout", "-q", "papers")
-    return ours, theirs
+def sides(root):
+    """The locks of both branches of `branched`."""
+    return tuple(Workspace.open(cwd=root).lock_at(branch) for branch in ("papers", "books"))
 
 
 def two_domains(root):
-    """The branches of `part`, merged, and the mix file by hand."""
-    ours, theirs = part(root)
+    """The branches of `branched`, merged, and the mix file by hand; the locks of both."""
+    ours, theirs = sides(root)
     merge(root, "books")
     write_mix(root, BASE | {"docs": "max: 0.3", "papers": "", "books": ""}, evals=EVALS)
     return ours, theirs
 
 
-def test_two_branches_that_add_domains_join_without_training_again(root):
-    ours, theirs = two_domains(root)
-    assert "<<<<<<<" not in (root / "mixes/base.lock.yaml").read_text()
-    plan, result = join(root)
+def test_two_branches_that_add_domains_join_without_training_again(parted):
+    ours, theirs = two_domains(parted)
+    assert "<<<<<<<" not in (parted / "mixes/base.lock.yaml").read_text()
+    plan, result = join(parted)
     lock = result.lock
     assert result.trained == 0
     assert plan.coordinates.names == ("books", "papers", "reused")
@@ -129,29 +144,28 @@ def test_two_branches_that_add_domains_join_without_training_again(root):
     assert set(lock.parents) == {digest_of(ours), digest_of(theirs)}
     assert list(lock.parents) == sorted(lock.parents)
     assert lock.weights["docs"] <= 0.3 * GRID
-    assert f"parents: [{lock.parents[0]}, {lock.parents[1]}]" in (root / "mixes/base.lock.yaml").read_text()
-    check_settled(root)
-    finish(root)
-    assert git(root, "status", "--porcelain", "mixes") == ""
-    assert len(git(root, "log", "-1", "--format=%P").split()) == 2
-    check_settled(root)
+    assert f"parents: [{lock.parents[0]}, {lock.parents[1]}]" in (parted / "mixes/base.lock.yaml").read_text()
+    check_settled(parted)
+    finish(parted)
+    assert git(parted, "status", "--porcelain", "mixes") == ""
+    assert len(git(parted, "log", "-1", "--format=%P").split()) == 2
+    check_settled(parted)
 
 
-def test_a_join_made_on_either_branch_writes_the_same_bytes(root, tmp_path):
-    part(root)
+def test_a_join_made_on_either_branch_writes_the_same_bytes(parted, tmp_path):
     other = tmp_path / "other"
-    shutil.copytree(root, other)
+    shutil.copytree(parted, other)
     git(other, "checkout", "-q", "books")
-    for place, branch in ((root, "books"), (other, "papers")):
+    for place, branch in ((parted, "books"), (other, "papers")):
         merge(place, branch)
         write_mix(place, BASE | {"docs": "max: 0.3", "papers": "", "books": ""}, evals=EVALS)
-    assert dump(join(root)[1].lock) == dump(join(other)[1].lock)
+    assert dump(join(parted)[1].lock) == dump(join(other)[1].lock)
 
 
-def test_kept_ratios_are_those_from_before_the_branches(root):
-    first = read_lock(root / "mixes/base.lock.yaml")
-    two_domains(root)
-    lock = join(root)[1].lock
+def test_kept_ratios_are_those_from_before_the_branches(parted):
+    first = Workspace.open(cwd=parted).lock_at("main")
+    two_domains(parted)
+    lock = join(parted)[1].lock
     assert {d: lock.domains[d].share for d in BASE} == {d: first.weights[d] * 1_000_000 for d in BASE}
     assert lock.blocks["reused"].from_serial == 1
 
@@ -230,63 +244,63 @@ def test_one_side_removes_what_the_others_runs_rest_on(root):
     check_settled(root)
 
 
-def test_what_the_evidence_of_both_lacks_is_trained_and_no_more(root):
-    two_domains(root)
-    mix = root / "mixes/base.yaml"
+def test_what_the_evidence_of_both_lacks_is_trained_and_no_more(parted):
+    two_domains(parted)
+    mix = parted / "mixes/base.yaml"
     mix.write_text(mix.read_text() + "swarm: {runs_per_coordinate: 6}\n")
-    plan, result = join(root)
+    plan, result = join(parted)
     assert result.trained == len(plan.missing) == 6 * 4 - 18
     assert len(result.lock.evidence) == 24
-    check_settled(root)
+    check_settled(parted)
 
 
-def test_a_coordinate_that_no_run_sampled_is_trained(root):
-    ours, _ = two_domains(root)
-    write_domain(root, "news", 30)
-    write_mix(root, BASE | {"docs": "max: 0.3", "papers": "", "books": "", "news": ""}, evals=EVALS)
-    plan, result = join(root)
+def test_a_coordinate_that_no_run_sampled_is_trained(parted):
+    ours, _ = two_domains(parted)
+    write_domain(parted, "news", 30)
+    write_mix(parted, BASE | {"docs": "max: 0.3", "papers": "", "books": "", "news": ""}, evals=EVALS)
+    plan, result = join(parted)
     assert 3 <= result.trained < 15
     news = [run for run in plan.runs if run.point["news"]]
     assert len(news) >= 3
     assert set(ours.evidence) <= set(result.lock.evidence)
-    check_settled(root)
+    check_settled(parted)
 
 
-def test_an_interrupted_join_goes_on_and_writes_the_same_bytes(root, tmp_path):
-    two_domains(root)
-    mix = root / "mixes/base.yaml"
+def test_an_interrupted_join_goes_on_and_writes_the_same_bytes(parted, tmp_path):
+    two_domains(parted)
+    mix = parted / "mixes/base.yaml"
     mix.write_text(mix.read_text() + "swarm: {runs_per_coordinate: 6}\n")
     other = tmp_path / "other"
-    shutil.copytree(root, other)
-    plan, result = join(root)
+    shutil.copytree(parted, other)
+    plan, result = join(parted)
     for run in plan.missing[2:5]:
         name = f"{run.key.replace(':', '-')}.json"
-        shutil.copy(root / "mixes/base.runs" / name, other / "mixes/base.runs" / name)
+        shutil.copy(parted / "mixes/base.runs" / name, other / "mixes/base.runs" / name)
     resumed, again = join(other)
     assert again.trained == len(resumed.missing) == 3
     assert dump(again.lock) == dump(result.lock)
 
 
-def test_the_merged_mix_may_be_that_of_one_side(root):
-    ours, _ = two_domains(root)
-    write_mix(root, BASE | {"papers": ""}, evals=EVALS)
-    _, result = join(root)
+def test_the_merged_mix_may_be_that_of_one_side(parted):
+    ours, _ = two_domains(parted)
+    write_mix(parted, BASE | {"papers": ""}, evals=EVALS)
+    _, result = join(parted)
     assert result.trained == 0
     assert result.lock.evidence == ours.evidence
     assert result.lock.weights == ours.weights
     assert result.lock.domains["papers"].changed_in == ours.serial
-    check_settled(root)
+    check_settled(parted)
 
 
-def test_the_merged_mix_may_be_that_of_before(root):
-    first = read_lock(root / "mixes/base.lock.yaml")
-    two_domains(root)
-    write_mix(root, BASE, evals=EVALS)
-    plan, result = join(root)
+def test_the_merged_mix_may_be_that_of_before(parted):
+    first = Workspace.open(cwd=parted).lock_at("main")
+    two_domains(parted)
+    write_mix(parted, BASE, evals=EVALS)
+    plan, result = join(parted)
     assert plan.kind == "none"
     assert result.lock.weights == first.weights
     assert (result.lock.serial, len(result.lock.parents)) == (3, 2)
-    check_settled(root)
+    check_settled(parted)
 
 
 def test_what_either_side_estimated_anew_is_free_in_the_join(root):
@@ -377,53 +391,52 @@ def test_run_files_that_were_added_with_their_markers_are_settled_too(root):
 # Which sides
 
 
-def test_sides_by_revision_bring_their_runs_along(root):
-    ours, theirs = part(root)
-    write_mix(root, BASE | {"docs": "max: 0.3", "papers": "", "books": ""}, evals=EVALS)
-    workspace = Workspace.open(cwd=root)
+def test_sides_by_revision_bring_their_runs_along(parted):
+    ours, theirs = sides(parted)
+    write_mix(parted, BASE | {"docs": "max: 0.3", "papers": "", "books": ""}, evals=EVALS)
+    workspace = Workspace.open(cwd=parted)
     assert find_merging(workspace) is None
     merging = find_merging(workspace, "papers", "books")
     plan = plan_merging(workspace, merging, PlanOptions())
     result = resolve(workspace, merging, plan)
     assert result.trained == 0
     assert set(result.lock.evidence) == set(ours.evidence) | set(theirs.evidence)
-    check_settled(root)
+    check_settled(parted)
 
 
-def test_markers_in_the_lock_are_read_where_git_knows_of_no_conflict(root):
-    ours, theirs = two_domains(root)
-    lock = root / "mixes/base.lock.yaml"
+def test_markers_in_the_lock_are_read_where_git_knows_of_no_conflict(parted):
+    ours, theirs = two_domains(parted)
+    lock = parted / "mixes/base.lock.yaml"
     lock.write_text(f"<<<<<<< HEAD\n{dump(ours)}=======\n{dump(theirs)}>>>>>>> books\n")
-    git(root, "add", "mixes/base.lock.yaml")
-    workspace = Workspace.open(cwd=root)
+    git(parted, "add", "mixes/base.lock.yaml")
+    workspace = Workspace.open(cwd=parted)
     merging = find_merging(workspace)
     assert merging.merge.base is None
     plan = plan_merging(workspace, merging, PlanOptions())
     assert "planned from ours" in next(check.message for check in plan.checks if check.name == "merge")
     resolve(workspace, merging, plan)
-    check_settled(root)
+    check_settled(parted)
 
 
-def test_without_the_attribute_git_merges_lines_and_the_index_still_has_the_sides(root):
-    (root / ".gitattributes").write_text("")
-    commit(root, "no attributes")
-    ours, theirs = two_domains(root)
-    assert "<<<<<<<" in (root / "mixes/base.lock.yaml").read_text()
-    _, result = join(root)
+def test_without_the_attribute_git_merges_lines_and_the_index_still_has_the_sides(parted):
+    (parted / ".gitattributes").write_text("")
+    commit(parted, "no attributes")
+    ours, theirs = two_domains(parted)
+    assert "<<<<<<<" in (parted / "mixes/base.lock.yaml").read_text()
+    _, result = join(parted)
     assert set(result.lock.parents) == {digest_of(ours), digest_of(theirs)}
-    check_settled(root)
+    check_settled(parted)
 
 
-def test_a_rebase_is_joined_and_continued(root):
-    part(root)
-    git(root, "rebase", "books", check=False)
-    write_mix(root, BASE | {"docs": "max: 0.3", "papers": "", "books": ""}, evals=EVALS)
-    _, result = join(root)
+def test_a_rebase_is_joined_and_continued(parted):
+    git(parted, "rebase", "books", check=False)
+    write_mix(parted, BASE | {"docs": "max: 0.3", "papers": "", "books": ""}, evals=EVALS)
+    _, result = join(parted)
     assert result.trained == 0
-    assert next_commands(Workspace.open(cwd=root))[-1] == "git rebase --continue"
-    finish(root)
-    assert git(root, "log", "-2", "--format=%s").splitlines() == ["Add papers", "Add books, bound docs"]
-    check_settled(root)
+    assert next_commands(Workspace.open(cwd=parted))[-1] == "git rebase --continue"
+    finish(parted)
+    assert git(parted, "log", "-2", "--format=%s").splitlines() == ["Add papers", "Add books, bound docs"]
+    check_settled(parted)
 
 
 def test_a_side_that_goes_on_from_the_other_is_taken(root):
@@ -504,7 +517,7 @@ def test_runs_know_the_commit_they_were_trained_on(root):
     assert {(body["provenance"]["commit"], body["provenance"]["dirty"]) for body in bodies} == {(head, True)}
 
 
-def test_the_text_of_a_joined_lock_reads_back(root):
-    two_domains(root)
-    lock = join(root)[1].lock
+def test_the_text_of_a_joined_lock_reads_back(parted):
+    two_domains(parted)
+    lock = join(parted)[1].lock
     assert parse(dump(lock)) == lock
