@@ -5,9 +5,9 @@
 FOLDER holds the four tables of RegMix's proxy runs (sail-sg/regmix, MIT licence): train and test, mixtures and losses
 of 1M models. They are not part of this repository. Rows are joined on `index` and renormalised, since the weights were
 published to three decimals. Draws are `numpy.random.default_rng(draw).choice(512, runs, replace=False)` of the training
-runs in the order of their index, draw 0 … 4 (one where all are taken); everything is judged on the 256 test runs, none
-of which any family or setting was chosen by. Regret is the measured average loss of the test run predicted to be best,
-less that of the one that is; coverage, the share of test runs inside their 90 % interval.
+runs in the order of their index, draw 0 … 4 (one where all are taken); everything is judged on the 256 test runs.
+Regret is the measured average loss of the test run predicted to be best, less that of the one that is; coverage, the
+share of test runs inside their 90 % interval.
 """
 
 from __future__ import annotations
@@ -102,23 +102,34 @@ def compare(folder: Path, counts: list[int], draws: int, families: list[str]) ->
     print(f"| {' | '.join((*names, 'in 90 %', 'average in 90 %', 's'))} |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for runs in counts:
-        rows: dict[str, list[Row]] = {name: [] for name in [*families, "auto"]}
+        rows: dict[str, list[Row]] = {}
         chosen: list[str] = []
         for evidence in draws_of(train, runs, draws):
             judged = {name: judge(evidence, test, name) for name in families}
-            best = best_of({name: found for name, (_, found) in judged.items() if name in COMPARED})
-            chosen.append(best)
-            for name, (row, _) in [*judged.items(), ("auto", judged[best])]:
-                rows[name].append(row)
+            if set(COMPARED) <= set(families):
+                chosen.append(best_of({name: judged[name][1] for name in COMPARED}))
+                judged["auto"] = judged[chosen[-1]]
+            for name, (row, _) in judged.items():
+                rows.setdefault(name, []).append(row)
         for name, found in rows.items():
             means = [float(np.mean([getattr(row, field.name) for row in found])) for field in fields(Row)]
             shown = [f"{v:.4f}" for v in means[:5]] + [f"{v:.3f}" for v in means[5:7]] + [f"{means[7]:.1f}"]
-            label = (
-                f"auto ({', '.join(f'{chosen.count(n)} {n}' for n in dict.fromkeys(chosen))})"
-                if name == "auto"
-                else name
-            )
-            print(f"| {runs} | {label} | " + " | ".join(shown) + " |", flush=True)
+            counted = ", ".join(f"{chosen.count(n)} {n}" for n in dict.fromkeys(chosen))
+            print(f"| {runs} | {f'auto ({counted})' if name == 'auto' else name} | {' | '.join(shown)} |", flush=True)
+
+
+def halves(folder: Path, draws: int, families: list[str]) -> None:
+    """How often the other half of the training runs lies inside its 90 % interval, metrics and average."""
+    train = published(folder, "train")
+    print("| family | in 90 %, metrics | in 90 %, average |\n|---|---|---|")
+    for name in families:
+        found = []
+        for draw in range(draws):
+            order = np.random.default_rng(draw).permutation(len(train.runs))
+            left, right = (rows_of(train, half) for half in np.split(order, 2))
+            found.append(judge(left, right, name)[0])
+        metrics, average = (np.mean([getattr(row, f) for row in found]) for f in ("covered", "covered_average"))
+        print(f"| {name} | {metrics:.3f} | {average:.3f} |", flush=True)
 
 
 def large(family: str) -> float:
@@ -205,12 +216,15 @@ def main() -> None:
     parser.add_argument("--runs", default="34,51,85,128,256,512")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--families", default=",".join(FAMILIES))
-    parser.add_argument("--only", choices=["speed", "table"])
+    parser.add_argument("--only", choices=["speed", "halves", "table"])
     given = parser.parse_args()
-    if given.only != "table":
+    families = given.families.split(",")
+    if given.only in (None, "speed"):
         speed(given.folder)
-    if given.only != "speed":
-        compare(given.folder, [int(n) for n in given.runs.split(",")], given.draws, given.families.split(","))
+    if given.only in (None, "halves"):
+        halves(given.folder, given.draws, families)
+    if given.only in (None, "table"):
+        compare(given.folder, [int(n) for n in given.runs.split(",")], given.draws, families)
 
 
 if __name__ == "__main__":
