@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from olmixctl.lock.model import Lock
 from olmixctl.plan.contradictions import contradictions
@@ -102,7 +102,7 @@ def _other_documents(new: str, story: Story) -> Iterator[Change]:
             reason=reason,
             before=before,
             after=story.observed.states[new].tokens,
-            detail=_shares("from", {old: flow.of_new for old, flow in story.flows_into(new).items()}, story),
+            detail=_shares("from", story.flows_into(new)),
         )
 
 
@@ -130,7 +130,7 @@ def _gone(old: str, story: Story) -> Iterator[Change]:
             action="drop",
             reason=reason,
             before=story.lock.domains[old].tokens,
-            detail=_shares("into", {new: flow.of_old for new, flow in story.flows_from(old).items()}, story),
+            detail=_shares("into", story.flows_from(old)),
         )
 
 
@@ -169,11 +169,11 @@ def _counts(before: int, after: int, of_old: float, of_new: float) -> dict[str, 
     return {"kept": kept, "added": max(after - round(of_new), 0), "dropped": before - kept}
 
 
-def _shares(word: str, fractions: Mapping[str, float], story: Story) -> dict[str, Any] | None:
+def _shares(word: Literal["from", "into"], flows: Mapping[str, Flow]) -> dict[str, Any] | None:
     """Fractions of a domain's tokens by where they were, or are."""
-    shown = {domain_id: min(round(share, 4), 1.0) for domain_id, share in sorted(fractions.items())}
-    exact = all(flow.exact for pair, flow in story.recognised.flows.items() if set(pair) & set(shown))
-    return {word: shown, "estimated": not exact} if shown else None
+    fractions = {other: flow.of_new if word == "from" else flow.of_old for other, flow in sorted(flows.items())}
+    shown = {other: min(round(share, 4), 1.0) for other, share in fractions.items()}
+    return {word: shown, "estimated": not all(flow.exact for flow in flows.values())} if shown else None
 
 
 def _origin(new: str, story: Story) -> dict[str, float]:

@@ -98,7 +98,9 @@ def _moves(
         if old in gone and new in came and common >= HALF * max(then[old].tokens, now[new].tokens):
             alike.append((-common, new, old))
     moves: dict[str, str] = {}
+    taken: set[str] = set()
     for _, new, old in sorted(alike):
-        if new not in moves and old not in moves.values():
+        if new not in moves and old not in taken:
             moves[new] = old
+            taken.add(old)
     return moves
