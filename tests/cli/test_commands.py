@@ -89,6 +89,7 @@ def test_the_json_of_a_plan_fits_its_schema(olmixctl, root):
         "reuse": "full",
         "recompute": [],
         "solve_only": False,
+        "refresh": False,
         "max_runs": 50,
         "allow_remove": [],
     }
