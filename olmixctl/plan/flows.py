@@ -32,6 +32,9 @@ HALF = 0.5
 Pair = tuple[str, str]
 """Id in the lock, id now."""
 
+_BySum = dict[tuple[int, int, str], list[str]]
+"""Number of documents, sum of their digests and tokenizer → domains."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flow:
@@ -197,29 +200,34 @@ def _proved(
     for (old, new), flow in flows.items():
         into[old][new] = flow.of_new
         come[new][old] = flow.of_old
+    old_sums, new_sums = _by_sum(then), _by_sum(now)
     proved: dict[Pair, Flow] = {}
     for old, whole in then.items():
-        for new in _exact_parts(whole, now, into[old]):
+        for new in _exact_parts(whole, now, new_sums, into[old]):
             proved[old, new] = _whole(now[new], whole, flows.get((old, new)), inner_is_new=True)
     for new, whole in now.items():
-        for old in _exact_parts(whole, then, come[new]):
+        for old in _exact_parts(whole, then, old_sums, come[new]):
             proved[old, new] = _whole(then[old], whole, flows.get((old, new)), inner_is_new=False)
     return proved
 
 
-def _exact_parts(whole: Inventory, others: Mapping[str, Inventory], inside: Mapping[str, float]) -> tuple[str, ...]:
+def _exact_parts(
+    whole: Inventory, others: Mapping[str, Inventory], by_sum: _BySum, inside: Mapping[str, float]
+) -> tuple[str, ...]:
     """Those of `others` that hold together exactly the documents of `whole`; none where the sums tell of no such set.
 
     Tried are all that share something with it, and those of them that mostly lie in it; each also with one more, for a
     part may be too small for the samples.
     """
     for chosen in ({d for d, f in inside.items() if f > 0}, {d for d, f in inside.items() if f >= HALF}):
-        for extra in _missing_part(whole, others, chosen):
+        for extra in _missing_part(whole, others, by_sum, chosen):
             return tuple(sorted(chosen | extra))
     return ()
 
 
-def _missing_part(whole: Inventory, others: Mapping[str, Inventory], chosen: Iterable[str]) -> Iterator[set[str]]:
+def _missing_part(
+    whole: Inventory, others: Mapping[str, Inventory], by_sum: _BySum, chosen: Iterable[str]
+) -> Iterator[set[str]]:
     """The one further domain, or none, that completes `chosen` to `whole`."""
     chosen = {d for d in chosen if others[d].tokenizer == whole.tokenizer}
     documents = whole.documents - sum(others[d].documents for d in chosen)
@@ -228,13 +236,14 @@ def _missing_part(whole: Inventory, others: Mapping[str, Inventory], chosen: Ite
         return
     if (documents, total) == (0, 0):
         yield set()
-    for name, other in sorted(others.items()):
-        if name not in chosen and (other.documents, other.total, other.tokenizer) == (
-            documents,
-            total,
-            whole.tokenizer,
-        ):
-            yield {name}
+    yield from ({name} for name in by_sum.get((documents, total, whole.tokenizer), ()) if name not in chosen)
+
+
+def _by_sum(inventories: Mapping[str, Inventory]) -> _BySum:
+    table: _BySum = {}
+    for name, inventory in sorted(inventories.items()):
+        table.setdefault((inventory.documents, inventory.total, inventory.tokenizer), []).append(name)
+    return table
 
 
 def _whole(inner: Inventory, outer: Inventory, estimate: Flow | None, *, inner_is_new: bool) -> Flow:
