@@ -25,7 +25,7 @@ from olmixctl.surrogate.targets import Targets, status_of
 
 __all__ = ["Saturating", "SaturatingFit"]
 
-# Mean and standard deviation of the priors; slopes are in units of the spread of the log losses (as in `process`).
+# Mean and standard deviation of the priors; slopes are in units of the spread of the losses over their height above c.
 _LEVEL, _OFFSET, _SLOPE, _SCALE = (0.0, 2.0), (0.85, 1.5), (-1.5, 1.3), (float(np.log(0.02)), 1.5)
 _START_SCALES = (0.005, 0.03, 0.15)
 _START_OFFSETS = (0.85, 2.2)
@@ -127,24 +127,26 @@ class Saturating:
 
 @dataclass(frozen=True, slots=True)
 class _Laws:
-    """B problems over the same mixtures: what the losses are, and in which units."""
+    """B problems over the same mixtures: what the losses are, their least, mean and standard deviation.
+
+    With c and h = ȳ − c the law is c + h exp((sd / h) (b − Σ a u)), so that near-level losses leave no valley: the
+    offset bends the law and moves nothing.
+    """
 
     weights_RS: Array
     losses_BR: Array
     least_B: Array
-    unit_B: Array
     mean_B: Array
-    scale_B: Array
+    unit_B: Array
 
     @classmethod
     def of(cls, targets: Targets, batch: slice) -> _Laws:
         part = targets.losses_KR[batch]
-        means, scales = targets.mean_K[batch], targets.scale_K[batch]
-        return cls(targets.weights_RS, part, part.min(axis=1), part.std(axis=1), means, scales)
+        return cls(targets.weights_RS, part, part.min(axis=1), part.mean(axis=1), part.std(axis=1))
 
     def repeated(self, copies: int) -> _Laws:
         """Every problem so many times, side by side."""
-        fields = (self.losses_BR, self.least_B, self.unit_B, self.mean_B, self.scale_B)
+        fields = (self.losses_BR, self.least_B, self.mean_B, self.unit_B)
         return _Laws(self.weights_RS, *(np.repeat(field, copies, axis=0) for field in fields))
 
     def objective(self, at_BP: Array, index: Index) -> tuple[Array, Array]:
@@ -159,20 +161,22 @@ class _Laws:
 
     def _likelihood(self, at_BP: Array, index: Index) -> tuple[Array, Array]:
         coordinates, runs = self.weights_RS.shape[1], len(self.weights_RS)
-        share_B = 1.0 / (1.0 + np.exp(-at_BP[:, 1]))
         slope_BS, scale_BS = np.exp(at_BP[:, 2 : 2 + coordinates]), at_BP[:, 2 + coordinates :]
-        unit_B1, size_B1 = self.unit_B[index, None], self.scale_B[index, None]
+        share_B1, unit_B1 = 1.0 / (1.0 + np.exp(-at_BP[:, 1:2])), self.unit_B[index, None]
+        offset_B1 = self.least_B[index, None] * share_B1
+        height_B1 = self.mean_B[index, None] - offset_B1
         u_BRS = returns(self.weights_RS, scale_BS)
         inner_BR = at_BP[:, :1] - np.matmul(u_BRS, slope_BS[:, :, None])[:, :, 0]
-        above_BR = np.exp(np.minimum(self.mean_B[index, None] + size_B1 * inner_BR, _MAX_EXPONENT))
-        offset_B1 = (self.least_B[index] * share_B)[:, None]
-        residual_BR = (offset_B1 + above_BR - self.losses_BR[index]) / unit_B1
+        power_BR = np.minimum(unit_B1 / height_B1 * inner_BR, _MAX_EXPONENT)
+        growth_BR = np.exp(power_BR)
+        residual_BR = (height_B1 * np.expm1(power_BR) - (self.losses_BR - self.mean_B[:, None])[index]) / unit_B1
         total_B = (residual_BR**2).sum(axis=1) + _LEAST_NOISE
-        pull_BR = (runs + _NOISE_COUNT) * residual_BR / total_B[:, None] / unit_B1
-        along_BR = pull_BR * above_BR * size_B1
+        pull_BR = (runs + _NOISE_COUNT) * residual_BR / total_B[:, None]
+        along_BR = pull_BR * growth_BR
         slope_BP = np.empty_like(at_BP)
         slope_BP[:, 0] = along_BR.sum(axis=1)
-        slope_BP[:, 1] = pull_BR.sum(axis=1) * self.least_B[index] * share_B * (1.0 - share_B)
+        bend_BR = power_BR * growth_BR - np.expm1(power_BR)
+        slope_BP[:, 1] = (pull_BR * bend_BR * (offset_B1 * (1.0 - share_B1) / unit_B1)).sum(axis=1)
         slope_BP[:, 2 : 2 + coordinates] = -slope_BS * np.matmul(along_BR[:, None], u_BRS)[:, 0]
         turned_BRS = by_scale(self.weights_RS, scale_BS, u_BRS)
         slope_BP[:, 2 + coordinates :] = -slope_BS * np.matmul(along_BR[:, None], turned_BRS)[:, 0]
@@ -182,10 +186,8 @@ class _Laws:
         """A start with these scales and offsets, level with the mean of the losses: B × P."""
         coordinates = self.weights_RS.shape[1]
         at_BP = np.repeat(_spread([0.0, offset, _SLOPE[0], np.log(scale)], coordinates)[None], len(self.unit_B), axis=0)
-        floor_B = self.least_B / (1.0 + np.exp(-offset))
-        level_B = (np.log(self.losses_BR - floor_B[:, None]).mean(axis=1) - self.mean_B) / self.scale_B
         mean_return = returns(self.weights_RS, np.full((1, coordinates), np.log(scale)))[0].sum(axis=1).mean()
-        at_BP[:, 0] = level_B + np.exp(_SLOPE[0]) * mean_return
+        at_BP[:, 0] = np.exp(_SLOPE[0]) * mean_return
         return at_BP
 
 
@@ -216,11 +218,12 @@ def _as_laws(evidence: Evidence, targets: Targets, at_KP: Array, status: FitStat
     offsets_M, levels_M = 0.7 * targets.level_M, np.log(0.3 * targets.level_M)
     rows, columns = np.flatnonzero(targets.moving_M), np.flatnonzero(targets.sampled_C)
     scale_KS = np.exp(inside_KP[:, 2 + sampled :])
-    slopes_KS = targets.scale_K[:, None] * np.exp(inside_KP[:, 2 : 2 + sampled]) / np.log1p(1.0 / scale_KS)
+    least_K, mean_K = targets.losses_KR.min(axis=1), targets.losses_KR.mean(axis=1)
+    offset_K = least_K / (1.0 + np.exp(-inside_KP[:, 1]))
+    size_K = targets.losses_KR.std(axis=1) / (mean_K - offset_K)
+    slopes_KS = size_K[:, None] * np.exp(inside_KP[:, 2 : 2 + sampled]) / np.log1p(1.0 / scale_KS)
     scales_MC[np.ix_(rows, columns)], slopes_MC[np.ix_(rows, columns)] = scale_KS, slopes_KS
-    least_K = evidence.losses_RM[:, targets.moving_M].min(axis=0)
-    offsets_M[rows] = least_K / (1.0 + np.exp(-inside_KP[:, 1]))
-    levels_M[rows] = targets.mean_K + targets.scale_K * inside_KP[:, 0]
+    offsets_M[rows], levels_M[rows] = offset_K, np.log(mean_K - offset_K) + size_K * inside_KP[:, 0]
     return SaturatingFit(
         coordinates=evidence.coordinates,
         metrics=evidence.metrics,

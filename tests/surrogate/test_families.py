@@ -118,6 +118,16 @@ def test_a_metric_that_never_moves_is_predicted_as_it_is_and_named(name):
 
 
 @every_family
+@pytest.mark.parametrize("spread", [1e-9, 1e-6])
+def test_metrics_that_hardly_move_are_fitted_as_they_are(name, spread):
+    weights_RC = mixtures(25)
+    losses_RM = 2.0 + spread * np.random.default_rng(0).normal(size=(25, 2))
+    fit = FAMILIES[name].fit(evidence_of(weights_RC, losses_RM))
+    assert fit.status.converged
+    assert np.abs(fit.predict(weights_RC) - 2.0).max() < 5 * spread
+
+
+@every_family
 def test_all_metrics_constant(name):
     found = FAMILIES[name].fit(evidence_of(mixtures(6), np.full((6, 2), 2.0)))
     np.testing.assert_allclose(found.predict(mixtures(4, seed=2)), 2.0, rtol=1e-12)
