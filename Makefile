@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit bench clean
+.PHONY: help demo test lint types unit bench surrogates clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,10 @@ bench: $(VENV)/.dev
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; \
 	done
+
+# The tables of surrogates in docs/numerics.md; SWARM is a folder with the published tables, which are not in here.
+surrogates: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/surrogates.py $(SWARM) --families log_linear,saturating,gaussian,lightgbm
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -28,13 +28,15 @@ def prediction_path(predict: Path | None, out: Path | None, read: tuple[Path, ..
         )
     if predict is None or out is None:
         return None
-    for path in (*read, predict):
-        if out.resolve() == path.resolve():
-            raise UsageError(
-                "--out would write over a table that is read", place=Place(str(out)), remedy="name another file"
-            )
     # No mix is meant here; the folder stands for it, and is no file to protect.
-    return output_path("--out", out, "./")
+    target = output_path("--out", out, "./")
+    if target is not None and any(
+        target.exists() and path.exists() and target.samefile(path) for path in (*read, predict)
+    ):
+        raise UsageError(
+            "--out would write over a table that is read", place=Place(str(out)), remedy="name another file"
+        )
+    return target
 
 
 def fit_shown(fitted: TableFit, out: Path | None) -> FitShown:

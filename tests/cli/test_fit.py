@@ -152,10 +152,12 @@ def test_other_domains_cannot_be_predicted(folder):
         (["--out", "p.csv"], "--out without --predict"),
         (["--predict", "a.csv", "--out", "b.csv"], "would write over a table that is read"),
         (["--predict", "a.csv", "--out", "no/p.csv"], "there is no folder no"),
+        (["--predict", "a.csv", "--out", "loop"], "the link leads nowhere"),
         (["--surrogate", "linear"], "'linear' is not known"),
     ],
 )
 def test_a_wrong_command_line_exits_64(folder, words, message):
+    (folder / "loop").symlink_to("loop")
     before = (folder / "b.csv").read_text()
     assert message in fit(*words, code=64).stderr
     assert (folder / "b.csv").read_text() == before
