@@ -32,7 +32,7 @@ from olmixctl.surrogate.registry import COMPARED
 from olmixctl.surrogate.validation import hold_out, rank_correlation, score
 
 Array = NDArray[np.float64]
-_HUBER = 0.02  # absolute, as Olmix has it
+_HUBER = 0.02  # absolute, far below the residuals: nearly least absolute errors, which is hard to minimise
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def large(family: str) -> float:
 
 
 def huber_sum(at_P: Array, weights_RC: Array, losses_R: Array, delta: float) -> tuple[float, Array]:
-    """Σ Huber(y − exp(log c) − exp(A·p)) and its gradient in (log c, A): Olmix's objective and coordinates."""
+    """Σ Huber(y − exp(log c) − exp(A·p)) and its gradient in (log c, A), the form that is published."""
     above_R = np.exp(np.minimum(weights_RC @ at_P[1:], 40.0))
     residual_R = losses_R - np.exp(at_P[0]) - above_R
     pull_R = np.clip(residual_R, -delta, delta)
