@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export_mix", "locked_states", "observe", "observed_as_locked", "training_data"]
 
+
 def observe(loaded: LoadedMix, context: CorpusContext, trainer: str) -> Observed:
     """The mix file and its data as they are now.
 

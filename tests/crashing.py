@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -150,6 +151,8 @@ class Writes:
         return call
 
     def point(self, what):
+        if threading.current_thread() is not threading.main_thread():
+            return  # heartbeats come by the clock, so a count of them would not come again
         self.seen.append(what)
         if len(self.seen) == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)

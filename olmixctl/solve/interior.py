@@ -97,8 +97,16 @@ class _Task:
         return stationarity, self.G @ at.x + at.s - self.h, rows.B_EC @ at.x - rows.target_E
 
     def size(self, at: _State) -> float:
-        """The largest residual, complementarity included."""
-        return max(float((at.s * at.z).max()), *(float(np.abs(part).max(initial=0.0)) for part in self.residuals(at)))
+        """The largest residual, complementarity included.
+
+        The multiplier of x ≥ 0 may take up what is left of stationarity: a share of 1e-14 is then as good as at its
+        optimum, however flat the objective is there.
+        """
+        stationarity, inside, equality = self.residuals(at)
+        taken_up = at.z[-len(at.x) :] + stationarity
+        left = np.where(taken_up >= 0, np.minimum(np.abs(stationarity), at.x * np.abs(taken_up)), np.abs(stationarity))
+        parts = (at.s * at.z, left, np.abs(inside), np.abs(equality))
+        return max(float(part.max(initial=0.0)) for part in parts)
 
     def directions(self, at: _State) -> Callable[[Array], _State]:
         """Newton's direction as a function of `target`: it brings s·z to s·z − target and the residuals to zero.

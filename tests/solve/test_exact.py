@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from olmixctl.errors import InfeasibleError
@@ -273,6 +273,7 @@ def renamed(
 
 
 @given(seed=st.integers(0, 10**6))
+@example(seed=5901)  # the block's members vanish, where the objective has no digits left
 @settings(max_examples=15, deadline=None)
 def test_a_block_is_its_domains_with_fixed_ratios(case: Callable, seed: int) -> None:
     """The collapsed program and the full one with equality rows for the ratios have the same answer."""
