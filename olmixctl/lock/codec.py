@@ -120,7 +120,7 @@ def _refuse_conflict(text: str, file: str) -> None:
             raise IntegrityError(
                 "the lock holds merge conflict markers",
                 place=Place(file, number),
-                remedy="`olmixctl resolve` joins both sides: their runs are the evidence, only what is missing is trained",
+                remedy="`olmixctl resolve` joins both sides: their runs are evidence, only what is missing is trained",
             )
 
 
