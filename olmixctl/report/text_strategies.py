@@ -73,7 +73,7 @@ def laws_in_words(plan: Document) -> list[str]:
     lines = [f"predicted gap: objective above the best mix over all domains, by laws on {fitted}"]
     gap = next((row["gap"] for row in plan["strategies"] if row["chosen"]), None)
     lines += [] if gap is None else [_ingredients(laws, gap)]
-    lines += [f"coefficients guessed: {_guesses(laws['guesses'])}"] if laws["guesses"] else []
+    lines += [f"guessed until measured: {_guesses(laws['guesses'])}"] if laws["guesses"] else []
     lines += [f"most coupled to what changed: {_coupled(laws['scores'])}"] if laws["scores"] else []
     return [*lines, *chosen]
 

@@ -57,7 +57,7 @@ Strategies
     runs (cross-validated error 0.0021)
   coupling κ 13.1; 8.73 % of the best mix is estimated anew (1−ρ); 20.87 % of
     the lock's mix is affected
-  coefficients guessed: news, web/new from the mean of 3 domains; pdfs from
+  guessed until measured: news, web/new from the mean of 3 domains; pdfs from
     web/health (62%)
   most coupled to what changed: web/b 0.5, code 0.432, web/a 0.305
   auto adds code, web/a, web/b, web/c, web/d; nothing more gains 0.0021, the
