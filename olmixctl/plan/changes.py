@@ -97,12 +97,15 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
 def _comparable_inputs(
     observed: Observed, lock: Lock, kept: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The declared inputs of lock and present, with domains cut to those that stand in both, under their new names."""
+    """The declared inputs of lock and present, with domains cut to those that stand in both, under their new names.
+
+    A declared identity is left out: it is what the data is, and was compared as such.
+    """
     before, after = dict(lock.inputs), dict(observed.inputs)
     was, now = before.get("domains", {}), after.get("domains", {})
     both = {domain_id: domain_id for domain_id in now if domain_id in was} | dict(kept)
-    before["domains"] = {new: was[old] for new, old in both.items() if old in was}
-    after["domains"] = {new: now[new] for new in both if new in now}
+    before["domains"] = {new: was[old] | {"declared": None} for new, old in both.items() if old in was}
+    after["domains"] = {new: now[new] | {"declared": None} for new in both if new in now}
     return before, after
 
 

@@ -158,3 +158,11 @@ def test_auto_never_trains_less_than_full_nor_more_than_all(tmp_path):
             assert chosen.gap.loss <= full.gap.loss
             assert (chosen.name == "full") == (len(plan.missing) == update["runs_at_3"])
         assert most_repeated(workspace.apply(plan).lock) <= REPETITION
+
+
+def test_a_new_revision_of_a_declared_domain_is_one_change(tmp_path):
+    tokens = {"books": 400 * 10**9, "web": 900 * 10**9}
+    workspace = write(tmp_path, tokens)
+    workspace.apply(workspace.plan())
+    plan = write(tmp_path, tokens | {"web": 901 * 10**9}).plan()
+    assert [(change.category, change.subject) for change in plan.changes] == [("revised", "web")]
