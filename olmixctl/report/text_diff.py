@@ -109,6 +109,8 @@ def _predicted(diff: LockDiff, look: Look) -> list[str]:
     ]
     rows: list[Row] = [[m.metric, _bits(m.before), _bits(m.after), _moved(m)] for m in diff.predicted]
     laws = "both by the later laws" if diff.same_laws else "each by its own lock's laws"
+    if all(m.after is None for m in diff.predicted):
+        laws = "by the earlier lock's laws: no law stands behind the later one"
     remark = f"bits per byte, {laws}; less is better"
     return [heading("Predicted", look, remark), *table(columns, rows, look)]
 

@@ -213,3 +213,15 @@ def test_a_check_that_is_not_possible_here_is_neither_passed_nor_failed():
     assert "  –     history  not in a Git repository" in text
     assert text.endswith("1 check passed, 1 not possible here.\n")
     assert checks_text("t", [*rows, ("b", False, "x")], Look(width=80, color=False)).endswith("1 check failed.\n")
+
+
+def test_a_later_lock_without_laws_says_whose_predictions_are_shown(look):
+    metric = LockedMetric(natural=None, previous=None, this=Decimal("0.9"))
+    before = make_lock(WEIGHTS, predicted={"python": metric})
+    moved = dict(zip(WEIGHTS, (0.5, 0.25, 0.25), strict=True))
+    kept = make_lock(moved, solution=LockedSolution(status="kept"), surrogate=None, evidence=(), predicted={})
+    after = dataclasses.replace(kept, serial=before.serial + 1, parents=(digest_of(before),), lineage=before.lineage)
+    text = diff_text(diff_locks(before, after), look)
+    assert "by the earlier lock's laws" in text
+    assert "both by the later laws" not in text
+    assert "0.9000" in text
