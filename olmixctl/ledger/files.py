@@ -109,7 +109,8 @@ def parse_run(raw: bytes, name: str, shown: str) -> RunRecord:
         body = json.loads(raw.decode())
         stated = body.pop("digest")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise _damage(f"the run file is truncated or not JSON ({error})", shown) from error
+        why = error if isinstance(error, ValueError) else "no object with a digest"
+        raise _damage(f"the run file is truncated or not JSON ({why})", shown) from error
     try:
         record = RunRecord.from_body(body)
     except IntegrityError as error:

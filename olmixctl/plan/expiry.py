@@ -16,20 +16,20 @@ __all__ = ["DEFAULT_LIFE", "check_expiry", "life_of", "lifetime"]
 
 DEFAULT_LIFE = "7d"
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _LONGEST = timedelta(days=3650)
 
 
 def life_of(text: str) -> timedelta | None:
-    """A span of time as people type it: `30m`, `12h`, `7d`, `2w`; None for `never`.
+    """A span of time as people type it: `90s`, `30m`, `12h`, `7d`, `2w`; None for `never`.
 
     Raises:
-        UsageError: it is none, or not between a minute and ten years.
+        UsageError: it is none, or longer than ten years.
     """
     if text == "never":
         return None
-    found = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
+    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
     span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
     if not timedelta(0) < span <= _LONGEST:
         raise UsageError(

@@ -15,6 +15,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("text", "life"),
     [
+        ("90s", timedelta(seconds=90)),
         ("30m", timedelta(minutes=30)),
         ("12h", timedelta(hours=12)),
         ("7d", timedelta(days=7)),
