@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from olmixctl.errors import StaleError
 from olmixctl.lock.codec import digest_of
+from olmixctl.lock.identity import contents_of, former_names
 from olmixctl.lock.model import Lock, LockedDomain
 from olmixctl.mixture import GRID
 
@@ -23,7 +24,6 @@ __all__ = [
     "MetricChange",
     "WeightChange",
     "diff_locks",
-    "renamed_domains",
 ]
 
 DataKind = Literal["added", "removed", "revised", "moved"]
@@ -161,15 +161,15 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
             f"the locks are of different lineages: {before.name} ({before.lineage}) and {after.name} ({after.lineage})",
             remedy="compare locks of one mix; a lineage starts with the first lock",
         )
-    moves = renamed_domains(before, after)
-    kept = _kept(before, after, moves)
+    was = former_names(contents_of(after), contents_of(before))
+    kept = _kept(before, after, was)
     child = after.parents == (digest_of(before),)
     return LockDiff(
         name=after.name,
         serials=(before.serial, after.serial),
-        weights=tuple(_weights(before, after, moves, set(kept.domains) if kept else set())),
+        weights=tuple(_weights(before, after, was, set(kept.domains) if kept else set())),
         kept=kept,
-        data=tuple(_data(before, after, moves)),
+        data=tuple(_data(before, after, was)),
         inputs=tuple(_declared(before, after)),
         predicted=tuple(_predicted(before, after, child=child)),
         same_laws=child,
@@ -178,19 +178,8 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
     )
 
 
-def renamed_domains(before: Lock, after: Lock) -> dict[str, str]:
-    """New id → old id of domains that have the same documents under another name."""
-    gone = {d: before.domains[d].content for d in sorted(set(before.domains) - set(after.domains))}
-    moves: dict[str, str] = {}
-    for new in sorted(set(after.domains) - set(before.domains)):
-        fitting = [old for old, was in gone.items() if was == after.domains[new].content and old not in moves.values()]
-        moves |= {new: fitting[0]} if fitting else {}
-    return moves
-
-
-def _kept(before: Lock, after: Lock, moves: Mapping[str, str]) -> KeptTogether | None:
+def _kept(before: Lock, after: Lock, shared: Mapping[str, str]) -> KeptTogether | None:
     """The members of the later lock's block as far as their ratios stand; without a block, what did not move at all."""
-    shared = {new: moves.get(new, new) for new in after.domains if moves.get(new, new) in before.domains}
     in_block = [new for new in shared if after.domains[new].block is not None]
     still = [new for new, old in shared.items() if before.weights[old] == after.weights[new]]
     candidates = max(_proportional(before, after, shared, in_block), still, key=len)
@@ -214,36 +203,42 @@ def _proportional(before: Lock, after: Lock, shared: Mapping[str, str], names: l
     return [n for n in names if abs(after.weights[n] - factor * before.weights[shared[n]]) <= room]
 
 
-def _weights(before: Lock, after: Lock, moves: Mapping[str, str], kept: set[str]) -> list[WeightChange]:
+def _weights(before: Lock, after: Lock, was: Mapping[str, str], kept: set[str]) -> list[WeightChange]:
     changes = [
         WeightChange(
             domain=new,
-            before=before.weights.get(moves.get(new, new)),
+            before=before.weights[was[new]] if new in was else None,
             after=after.weights[new],
-            was=moves.get(new),
+            was=_old_name(new, was),
         )
         for new in after.weights
         if new not in kept
     ]
-    gone = set(before.weights) - set(after.weights) - set(moves.values())
+    gone = set(before.weights) - set(was.values())
     changes += [WeightChange(domain=old, before=before.weights[old], after=None) for old in gone]
     changes = [c for c in changes if c.delta or c.before is None or c.after is None]
     return sorted(changes, key=lambda c: (-abs(c.delta), c.domain))
 
 
-def _data(before: Lock, after: Lock, moves: Mapping[str, str]) -> Iterator[DataChange]:
-    gone = set(before.domains) - set(moves.values())
-    for domain in sorted(set(after.domains) | gone):
-        old, new = before.domains.get(moves.get(domain, domain)), after.domains.get(domain)
-        kind = _kind(old, new, domain in moves)
+def _data(before: Lock, after: Lock, was: Mapping[str, str]) -> Iterator[DataChange]:
+    pairs = [(new, before.domains[was[new]] if new in was else None, after.domains[new]) for new in after.domains]
+    gone = [(old, before.domains[old], None) for old in set(before.domains) - set(was.values())]
+    for domain, old, new in sorted([*pairs, *gone], key=lambda pair: (pair[0], pair[2] is None)):
+        name = None if new is None else _old_name(domain, was)
+        kind = _kind(old, new, name is not None)
         if kind is not None:
             yield DataChange(
                 domain=domain,
                 kind=kind,
                 before=None if old is None else old.tokens,
                 after=None if new is None else new.tokens,
-                was=moves.get(domain),
+                was=name,
             )
+
+
+def _old_name(domain: str, was: Mapping[str, str]) -> str | None:
+    """What a domain was called, if that is another name."""
+    return None if was.get(domain, domain) == domain else was[domain]
 
 
 def _kind(old: LockedDomain | None, new: LockedDomain | None, moved: bool) -> DataKind | None:

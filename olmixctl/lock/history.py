@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from olmixctl.lock.diff import LockDiff, diff_locks, renamed_domains
+from olmixctl.lock.diff import LockDiff, diff_locks
+from olmixctl.lock.identity import contents_of, former_names
 from olmixctl.lock.model import Lock
 from olmixctl.mixture import GRID
 
@@ -313,12 +314,12 @@ def _solved(lock: Lock, before: Lock | None) -> str:
 
 
 def _name_before(lock: Lock, before: Lock, name: str) -> str | None:
-    was = renamed_domains(before, lock).get(name, name)
-    return was if was in before.domains else None
+    return former_names(contents_of(lock), contents_of(before)).get(name)
 
 
 def _end(at: Committed, lock: Lock, name: str, before: Lock) -> DomainEntry:
-    new = next((new for new, old in renamed_domains(before, lock).items() if old == name), None)
+    names = former_names(contents_of(lock), contents_of(before))
+    new = next((new for new, old in names.items() if old == name), None)
     reason = "removed" if new is None else f"renamed to {new}"
     return DomainEntry(at=at, name=None, weight=None, before=before.weights[name], reason=reason, changed=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from olmixctl.lock.identity import contents_of, same_documents, under_present_names
 from olmixctl.lock.model import Lock
 from olmixctl.methods.checks import VerifyCheck
 from olmixctl.methods.record import first_lineage
@@ -42,8 +43,7 @@ def mix_before(lock: Lock, history: History | None) -> dict[str, float] | None:
     if history is None or len(lock.parents) != 1 or lock.parents[0] not in history:
         return None
     parent = history[lock.parents[0]]
-    new_name = {old: new for new, old in kept_domains(lock, parent).items()}
-    return {new_name.get(d, d): points / GRID for d, points in parent.weights.items()}
+    return under_present_names(parent.weights.as_mixture(), kept_domains(lock, parent))
 
 
 def _first(lock: Lock, observed: Observed) -> VerifyCheck:
@@ -110,11 +110,4 @@ def _same_weights(lock: Lock, old: Lock) -> bool:
 
 def kept_domains(lock: Lock, parent: Lock) -> dict[str, str]:
     """Id now → id before, of domains with the same documents; the same id first."""
-    kept = {
-        d: d
-        for d, record in lock.domains.items()
-        if d in parent.domains and parent.domains[d].content == record.content
-    }
-    gone = {parent.domains[d].content: d for d in parent.domains if d not in lock.domains}
-    fresh = [d for d in lock.domains if d not in parent.domains]
-    return kept | {d: gone[lock.domains[d].content] for d in fresh if lock.domains[d].content in gone}
+    return same_documents(contents_of(lock), contents_of(parent))

@@ -10,6 +10,7 @@ from olmixctl.fingerprint import digest
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.codec import digest_of
+from olmixctl.lock.identity import under_present_names
 from olmixctl.lock.model import (
     ActiveBound,
     CrossValidation,
@@ -257,8 +258,7 @@ def _before(plan: Plan, previous: Lock | None) -> dict[str, float] | None:
     """The previous mix under the present names of its domains."""
     if previous is None:
         return None
-    new_name = {old: new for new, old in plan.renames.items()}
-    return {new_name.get(d, d): points / GRID for d, points in previous.weights.items()}
+    return under_present_names(previous.weights.as_mixture(), plan.renames)
 
 
 def fixed(value: float | Decimal, places: int) -> Decimal:

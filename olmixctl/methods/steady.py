@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from olmixctl.lock.identity import under_present_names
 from olmixctl.lock.model import Lock
 from olmixctl.methods.problem import broken_rows
 from olmixctl.mixture import GRID, Coordinates, GridMixture
@@ -37,8 +38,7 @@ def committed_weights(plan: Plan, previous: Lock | None, evidence: Sequence[str]
     """
     if previous is None or not (plan.kind == "resolve" or tuple(evidence) == previous.evidence):
         return None
-    new_name = {old: new for new, old in plan.renames.items()}
-    weights = {new_name.get(domain, domain): points for domain, points in previous.weights.items()}
+    weights = under_present_names(previous.weights, plan.renames)
     return GridMixture(weights) if set(weights) == set(plan.observed.states) else None
 
 

@@ -5,6 +5,7 @@ The same documents are the same domain, under whatever name and in whatever file
 
 from __future__ import annotations
 
+from olmixctl.lock.identity import contents_of, same_documents
 from olmixctl.lock.model import Lock
 from olmixctl.plan.model import Observed
 
@@ -16,17 +17,9 @@ def kept_domains(observed: Observed, lock: Lock) -> dict[str, str]:
 
     Where a domain's documents stood under several names in the lock, its own name counts first, then a declared move.
     """
-    kept = {d: d for d, s in observed.states.items() if d in lock.domains and s.content == lock.domains[d].content}
     declared = {c.targets[0]: c.sources[0] for c in observed.spec.changes if c.kind == "move"}
-    free: dict[str, list[str]] = {}
-    for old in sorted(set(lock.domains) - set(kept)):
-        free.setdefault(lock.domains[old].content, []).append(old)
-    unknown = sorted(set(observed.states) - set(kept), key=lambda d: (d not in declared, d))
-    for new in unknown:
-        if fitting := free.get(observed.states[new].content):
-            kept[new] = declared[new] if declared.get(new) in fitting else fitting[0]
-            fitting.remove(kept[new])
-    return dict(sorted(kept.items()))
+    now = {domain: state.content for domain, state in observed.states.items()}
+    return same_documents(now, contents_of(lock), declared)
 
 
 def to_compare(observed: Observed, lock: Lock) -> tuple[tuple[str, ...], tuple[str, ...]]:

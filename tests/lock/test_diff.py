@@ -129,3 +129,17 @@ def test_every_domain_is_accounted_for(data):
     total = sum(w.delta for w in diff.weights) + (diff.kept.after - diff.kept.before if diff.kept else 0)
     assert total == 0
     json.dumps(diff.as_json())
+
+
+def test_a_name_that_another_domain_takes_over_is_told_twice(lock):
+    """Its old documents are gone, and it has those of the domain that gave up its own name."""
+    taken = make_lock({"code": 0.15, "web/science": 0.85}, domains={"code": same("web/health")}, serial=2)
+    diff = diff_locks(lock, taken)
+    assert [(d.domain, d.kind, d.was) for d in diff.data] == [
+        ("code", "moved", "web/health"),
+        ("code", "removed", None),
+    ]
+    assert {(w.domain, w.was, w.before, w.after) for w in diff.weights} == {
+        ("code", None, 250_000, None),
+        ("web/science", None, 600_000, 850_000),
+    }
