@@ -18,7 +18,7 @@ from olmixctl.plan.model import Check
 if TYPE_CHECKING:
     from olmixctl.repository import Version
 
-__all__ = ["Baseline", "Trail", "branch_point", "earlier_locks", "lock_at", "lock_trail"]
+__all__ = ["Baseline", "Trail", "branch_point", "earlier_locks", "lock_at", "lock_trail", "unmerged", "unmerged_checks"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +46,30 @@ def lock_at(lock_path: Path, revision: str) -> Lock:
     path = Path(revision)
     text = path.read_bytes().decode(errors="replace") if path.is_file() else file_at(lock_path, revision)
     return parse(text, revision)
+
+
+def unmerged(lock_path: Path) -> str:
+    """What left the lock in conflict, in words; empty where nothing did, or where it was joined since.
+
+    A lock that Git may not merge holds one side without a marker: only Git knows that there is another.
+    """
+    from olmixctl.repository import conflict_of, operation_under_way
+
+    operation = operation_under_way(lock_path.parent)
+    if not operation:
+        return ""
+    found = conflict_of(lock_path).get(lock_path.parent.resolve() / lock_path.name)
+    if found is None:
+        return ""
+    present = lock_path.read_bytes() if lock_path.is_file() else None
+    return f"{operation} is unfinished" if present in (found.base, found.ours, found.theirs, None) else ""
+
+
+def unmerged_checks(lock_path: Path) -> tuple[Check, ...]:
+    """For a plan: a lock in conflict blocks it, else one side alone would be decided on."""
+    found = unmerged(lock_path)
+    message, remedy = f"the lock is in conflict: {found}", "olmixctl resolve"
+    return (Check(level="block", name="unmerged", message=message, remedy=remedy),) if found else ()
 
 
 def branch_point(lock_path: Path, committed: Lock | None, environment: Mapping[str, str]) -> Baseline | None:

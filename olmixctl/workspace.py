@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olmixctl.committed import Baseline, lock_at
+from olmixctl.committed import Baseline, lock_at, unmerged_checks
 from olmixctl.errors import (
     BlockedError,
     Place,
@@ -162,10 +162,9 @@ class Workspace:
             appraise=_appraise,
             standing=self.ledger.standing(),
         )
-        if isinstance(baseline, Baseline):
-            plan = replace(plan, checks=(*plan.checks, baseline.check))
+        started = (baseline.check,) if isinstance(baseline, Baseline) else unmerged_checks(self.lock_path)
         refreshed = refresh_checks(self.spec, context) if options is not None and options.refresh else ()
-        plan = replace(plan, checks=(*plan.checks, *refreshed, *cache_checks(context)))
+        plan = replace(plan, checks=(*plan.checks, *started, *refreshed, *cache_checks(context)))
         return self._check_feasible(plan) if plan.has_changes else plan
 
     def apply(

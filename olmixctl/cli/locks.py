@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from olmixctl.committed import Trail, lock_trail
+from olmixctl.committed import Trail, lock_trail, unmerged
 from olmixctl.errors import Place, UsageError
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.workspace import Workspace
 
-__all__ = ["ends_of", "lock_at", "lock_of", "trail_of"]
+__all__ = ["ends_of", "lock_at", "lock_of", "shown_lock", "trail_of"]
 
 
 def lock_of(target: str | None) -> Lock:
     """The lock of a mix, or in a lockfile.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return shown_lock(target)[0]
+
+
+def shown_lock(target: str | None) -> tuple[Lock, tuple[str, ...]]:
+    """The lock of a mix, or in a lockfile; and what a person must know who reads it.
 
     Raises:
         UsageError: there is none.
@@ -27,7 +36,9 @@ def lock_of(target: str | None) -> Lock:
         found, path = workspace.lock(), workspace.lock_path
     if found is None:
         raise UsageError("there is no lock yet", place=Place(str(path)), remedy="olmixctl apply writes one")
-    return found
+    conflict = unmerged(path)
+    remark = f"the lock is in conflict: {conflict}; this is one side alone, `olmixctl resolve` joins both"
+    return found, (remark,) if conflict else ()
 
 
 def ends_of(before: str, after: str | None) -> tuple[str, str | None]:

@@ -28,7 +28,7 @@ def show(
     Example: olmixctl show base
     """
     from olmixctl.cli.console import open_console
-    from olmixctl.cli.locks import lock_of
+    from olmixctl.cli.locks import shown_lock
     from olmixctl.cli.planning import is_plan_file, read_plan_file
     from olmixctl.lock.codec import lock_as_json
     from olmixctl.report.text_lock import lock_text
@@ -39,6 +39,8 @@ def show(
         document = read_plan_file(Path(str(target)))
         console.answer(plan_text(document, console.look, full=full, target=str(target)), document)
         return 0
-    lock = lock_of(target)
+    lock, remarks = shown_lock(target)
     console.answer(lock_text(lock, console.look), lock_as_json(lock))
+    for remark in remarks:
+        console.hint(f"warning: {remark}")
     return 0

@@ -227,7 +227,7 @@ def evidence_root(records: Mapping[str, RunRecord], keys: tuple[str, ...]) -> st
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise IntegrityError(
             f"run {missing[0]}{more} behind the lock is not in the ledger",
-            remedy="restore mixes/NAME.runs/ from Git; evidence is committed beside the lock",
+            remedy="restore the run files from Git: they are committed beside the lock",
         )
     lines = "".join(f"{key} {records[key].finding}\n" for key in sorted(keys))
     return "sha256:" + sha256_hex(lines)

@@ -41,12 +41,14 @@ class Surroundings:
         taints: key → why, of runs with a tainted result.
         inventories: fingerprint → what a domain's data was.
         history: digest → committed lock; None without Git.
+        unmerged: the merge that left the lock in conflict, in words; empty when there is none.
     """
 
     records: Mapping[str, RunRecord]
     taints: Mapping[str, str] = field(default_factory=dict)
     inventories: Mapping[str, Inventory] = field(default_factory=dict)
     history: History | None = None
+    unmerged: str = ""
 
 
 def verify_lock(lock: Lock, observed: Observed, around: Surroundings) -> Verification:
@@ -58,6 +60,9 @@ def verify_lock(lock: Lock, observed: Observed, around: Surroundings) -> Verific
         around: ledger and history.
     """
     checks = [VerifyCheck(name="integrity", ok=True, detail="the bytes are those that were written")]
+    if around.unmerged:
+        detail = f"the lock is in conflict: {around.unmerged}; it holds one side alone, `olmixctl resolve` joins both"
+        checks.append(VerifyCheck(name="unmerged", ok=None, detail=detail))
     checks.append(shape_check(lock))
     if not checks[-1].ok:
         return Verification(lock=lock, checks=tuple(checks))

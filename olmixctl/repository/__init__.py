@@ -11,6 +11,7 @@ from olmixctl.repository.markers import sides_of
 from olmixctl.repository.opening import provenance
 from olmixctl.repository.pull_request import PullRequest, pull_request
 from olmixctl.repository.revisions import common_ancestor, file_at, files_at, split_range, text_at
+from olmixctl.repository.underway import operation_under_way
 
 __all__ = [
     "Conflict",
@@ -23,6 +24,7 @@ __all__ = [
     "file_at",
     "files_at",
     "finish_of",
+    "operation_under_way",
     "provenance",
     "pull_request",
     "sides_of",

@@ -42,4 +42,19 @@ def test_without_a_lock_and_with_another_mix_file(root, applied_once, olmixctl):
 def test_lost_runs_are_named(applied, olmixctl):
     for file in (applied / "mixes/base.runs").glob("r1-*.json"):
         file.unlink()
-    assert "run" in olmixctl("explain", "docs", "--resamples", "0", code=8).stderr
+    error = olmixctl("explain", "docs", "--resamples", "0", code=8).stderr
+    assert "is not in the ledger" in error
+    assert "mixes/base.runs/r1-" in error
+    assert "NAME" not in error
+
+
+def test_a_tainted_run_is_named_with_its_reason_and_the_way_back(applied, olmixctl):
+    key = olmixctl.json("show")["evidence"]["runs"][0]
+    olmixctl("runs", "taint", key, "--reason", "loss spike")
+    error = " ".join(olmixctl("explain", "docs", "--resamples", "0", code=8).stderr.split())
+    assert f"run {key} behind the lock is tainted: loss spike" in error
+    assert "`olmixctl apply` trains it again" in error
+    assert f"`olmixctl runs taint {key} --undo`" in error
+    assert "not in the ledger" not in error
+    olmixctl("runs", "taint", key, "--undo")
+    olmixctl("explain", "docs", "--resamples", "0")

@@ -99,6 +99,23 @@ def test_the_whole_way_from_merge_to_history(merged, olmixctl):
     assert {change["domain"] for change in diff["data"]} == {"papers", "books"}
 
 
+def test_a_lock_in_conflict_is_planned_from_by_resolve_alone(merged, olmixctl):
+    before = (merged / "mixes/base.lock.yaml").read_bytes()
+    for command in (("plan",), ("apply", "--auto-approve")):
+        done = olmixctl(*command, code=3)
+        text = " ".join((done.stdout + done.stderr).split())
+        assert "the lock is in conflict: a merge of books is unfinished" in text
+        assert "olmixctl resolve" in text
+    assert (merged / "mixes/base.lock.yaml").read_bytes() == before
+    for target in ("base", "mixes/base.lock.yaml"):
+        assert "a merge of books is unfinished; this is one side alone" in olmixctl("show", target).stderr
+    git(merged, "checkout", "papers", "--", "mixes/base.yaml")
+    checks = olmixctl.json("verify")["checks"]
+    assert [check["ok"] for check in checks if check["name"] == "unmerged"] == [None]
+    assert "a merge of books is unfinished" in " ".join(olmixctl("verify").stdout.split())
+    assert olmixctl("show").stderr.startswith("warning: the lock is in conflict")
+
+
 def test_plan_alone_writes_nothing(merged, olmixctl):
     before = {path: path.read_bytes() for path in sorted((merged / "mixes").rglob("*")) if path.is_file()}
     found = olmixctl.json("resolve", "--plan")
