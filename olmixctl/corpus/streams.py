@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from olmixctl.corpus.discover import is_remote
+from olmixctl.corpus.protocols import access_remedy
 from olmixctl.errors import CorpusError, Place
+from olmixctl.stores import store_errors, told
 
 __all__ = ["Hasher", "Utf8Check", "decompressed", "lines", "open_binary", "raw_chunks", "reading"]
 
@@ -53,10 +55,9 @@ def reading(shown: str) -> Iterator[None]:
     """Turns a failing read into an error that names the file."""
     try:
         yield
-    except OSError as error:
-        raise CorpusError(
-            f"cannot read: {error.strerror or error}", place=Place(shown), remedy="check that it exists and is readable"
-        ) from error
+    except store_errors() as error:
+        remedy = access_remedy(shown) if is_remote(shown) else "check that it exists and is readable"
+        raise CorpusError(f"cannot read: {told(error)}", place=Place(shown), remedy=remedy) from error
 
 
 def raw_chunks(file: BinaryIO, shown: str, hasher: Hasher | None = None, *, packed: bool = False) -> Iterator[bytes]:
@@ -65,11 +66,12 @@ def raw_chunks(file: BinaryIO, shown: str, hasher: Hasher | None = None, *, pack
     while True:
         try:
             chunk = file.read(_CHUNK)
-        except OSError as error:
+        except store_errors() as error:
+            where = f"the connection; {access_remedy(shown)}" if is_remote(shown) else "the disk or the connection"
             raise CorpusError(
-                f"read error at byte {offset}: {error.strerror or error}",
+                f"read error at byte {offset}: {told(error)}",
                 place=Place(shown),
-                remedy="check the disk or the connection, then run the command again",
+                remedy=f"check {where}, then run the command again",
             ) from error
         if not chunk:
             return

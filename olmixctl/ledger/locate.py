@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from olmixctl.errors import Place, SpecError
 from olmixctl.ledger.home import Home, LocalHome
-from olmixctl.ledger.remote import RemoteHome, has_password, is_remote, without_credentials
+from olmixctl.ledger.remote import RemoteHome, has_password, is_remote, unfit, without_credentials
 
 __all__ = ["locate"]
 
@@ -22,7 +22,8 @@ def locate(url: str | None, mix: Path, root: Path, place: Place | None = None) -
         place: where `url` is declared.
 
     Raises:
-        SpecError: the URL holds a password, which the mix file would carry into Git.
+        SpecError: the URL holds a password, which the mix file would carry into Git, or names a file system that cannot
+            keep runs.
     """
     if url is None:
         # Leases are of this machine and this checkout; runs are committed.
@@ -36,6 +37,8 @@ def locate(url: str | None, mix: Path, root: Path, place: Place | None = None) -
             remedy="leave it out: the client finds credentials in the environment or in its own settings",
         )
     if is_remote(url):
+        if why := unfit(url):
+            raise SpecError(why, place=place, remedy="use s3://, gs:// or az://, or a folder on a shared disk")
         start = url.rstrip("/")
         return RemoteHome(f"{start}/{mix.name}.runs"), RemoteHome(f"{start}/{mix.name}.leases")
     folder = root / (unquote(urlsplit(url).path) if "://" in url else url)

@@ -7,15 +7,15 @@ tried out before the first write: a store that ignores the condition would lose 
 from __future__ import annotations
 
 import contextlib
-import re
 import uuid
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 from olmixctl.errors import MissingExtraError, OlmixctlError, Place
+from olmixctl.stores import USERINFO, store_errors, told
 
-__all__ = ["RemoteHome", "has_password", "is_remote", "without_credentials"]
+__all__ = ["RemoteHome", "has_password", "is_remote", "unfit", "without_credentials"]
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 """Protocol → the extra that brings its client."""
@@ -23,10 +23,10 @@ _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CONDITIONAL = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 """Protocols whose fsspec implementation creates exclusively (`pipe_file(…, mode="create")`)."""
 
-_USERINFO = re.compile(r"//[^/@:\s\"']*:[^/@\s\"']*@")
-"""User and password, wherever a client's message quotes a URL."""
-
 _LOCAL = frozenset({"", "file", "local"})
+
+_IN_PROCESS = frozenset({"memory", "dir", "reference", "data", "generic", "pyscript"})
+"""Protocols of file systems that live in this process, or have nowhere of their own to write."""
 
 
 def is_remote(url: str) -> bool:
@@ -36,12 +36,22 @@ def is_remote(url: str) -> bool:
 
 def has_password(url: str) -> bool:
     """Whether `url` holds a password. A user alone is none: `abfs://container@account` is how Azure names a place."""
-    return _USERINFO.search(url) is not None
+    return USERINFO.search(url) is not None
 
 
 def without_credentials(url: str) -> str:
     """`url` as it may be shown: without user and password, and without a query (signatures stand there)."""
-    return _USERINFO.sub("//", url).partition("?")[0]
+    return USERINFO.sub("//", url).partition("?")[0]
+
+
+def unfit(url: str) -> str:
+    """Why no ledger can be at a remote `url`; empty where one can."""
+    protocol = _protocol(url)
+    if protocol in _IN_PROCESS:
+        return f"no ledger can be on {protocol}://: what is written there is gone when the command ends"
+    if protocol not in _CONDITIONAL:
+        return f"no ledger can be on {protocol}://: files cannot be created exclusively there"
+    return ""
 
 
 class RemoteHome:
@@ -186,13 +196,11 @@ class RemoteHome:
     @contextlib.contextmanager
     def _reached(self, place: str) -> Iterator[None]:
         _ = self._opened  # a client that is missing is another error than a store that does not answer
-        errors: tuple[type[Exception], ...] = (OSError, *_client_errors(_protocol(self._url)))
         try:
             yield
-        except errors as error:
-            text = _USERINFO.sub("//", str(error)) or type(error).__name__
+        except store_errors() as error:
             raise OlmixctlError(
-                f"the ledger cannot be reached: {text}",
+                f"the ledger cannot be reached: {told(error)}",
                 place=Place(place),
                 remedy="check network, credentials and the URL; nothing that is recorded is lost",
             ) from error
@@ -200,12 +208,3 @@ class RemoteHome:
 
 def _protocol(url: str) -> str:
     return url.partition("://")[0].lower() if "://" in url else ""
-
-
-def _client_errors(protocol: str) -> tuple[type[Exception], ...]:
-    """What the client of a store raises beside OSError."""
-    if protocol in ("s3", "s3a"):
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        return (BotoCoreError, ClientError)
-    return ()
