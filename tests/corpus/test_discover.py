@@ -184,6 +184,8 @@ def test_a_protocol_that_cannot_be_read_says_what_it_needs(url, remedy, monkeypa
     for module in ("aiohttp", "s3fs", "gcsfs", "adlfs"):  # not installed, even where they are
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, "fsspec.implementations.http", raising=False)
+    for protocol in ("http", "https", "s3", "s3a"):  # nor remembered from another test
+        monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, protocol, raising=False)
     with pytest.raises(CorpusError) as caught:
         discover([url], Path("/"))
     assert caught.value.message.startswith(f"cannot list {url}: ")
