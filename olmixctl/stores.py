@@ -26,11 +26,11 @@ USERINFO = re.compile(r"//[^/@:\s\"']*:[^/@\s\"']*@")
 """User and password, wherever a client's message quotes a URL."""
 
 
-def store_errors() -> tuple[type[Exception], ...]:
-    """OSError, and what the clients that are loaded raise beside it."""
+def store_errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """OSError, what the clients that are loaded raise beside it, and `more`."""
     loaded = ((vars(sys.modules[name]), classes) for name, classes in _CLASSES.items() if sys.modules.get(name))
     found = (names.get(each) for names, classes in loaded for each in classes)
-    return (OSError, *(each for each in found if isinstance(each, type) and issubclass(each, Exception)))
+    return (OSError, *more, *(each for each in found if isinstance(each, type) and issubclass(each, Exception)))
 
 
 def told(error: Exception) -> str:

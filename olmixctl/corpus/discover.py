@@ -292,7 +292,7 @@ def _expand_remote(pattern: str, scope: _Scope) -> list[Found]:
             return [_remote_file(fs, path.rsplit("/", 1)[-1], name, info, scope) for name, info in infos.items()]
         wanted, depth = _wanted(rest or "**")
         infos = fs.find(base, maxdepth=depth, detail=True) if fs.isdir(base) else {}
-    except (*store_errors(), ImportError, ValueError, RuntimeError) as error:
+    except store_errors(ImportError, ValueError, RuntimeError) as error:
         raise CorpusError(f"cannot list {pattern}: {told(error)}", remedy=remote_remedy(pattern, error)) from error
     named = ((name[len(base) :].lstrip("/"), name, info) for name, info in infos.items())
     return [_remote_file(fs, path, name, info, scope) for path, name, info in named if wanted(path)]
