@@ -18,9 +18,7 @@ _WELL_KNOWN = ("s3", "gs", "http", "https", "abfs", "hf", "sftp", "hdfs")
 def access_remedy(url: str) -> str:
     """What to look at where a store does not give what stands at `url`."""
     if url.startswith(("s3://", "s3a://")):
-        return (
-            "check the address and credentials, and the region (AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_DEFAULT_REGION)"
-        )
+        return "check the address and credentials, and the region (AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_DEFAULT_REGION)"
     return "check the address and credentials"
 
 
