@@ -114,3 +114,4 @@ def test_a_name_that_is_only_reserved_keeps_its_temporary_file(tmp_path):
 
 def test_no_folder_has_no_leftovers(tmp_path):
     remove_leftovers(tmp_path / "none")
+    assert names(tmp_path) == [], "looking makes no folder"

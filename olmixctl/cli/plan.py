@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,14 @@ from olmixctl.cli.options import AllowRemove, Json, MaxRuns, Mix, NoColor, Out, 
 __all__ = ["plan"]
 
 _BLOCKED = 3
+
+
+MdInto = Annotated[Path | None, typer.Option("--md-into", metavar="FILE", help="Put the plan into a Markdown file.")]
+JsonInto = Annotated[Path | None, typer.Option("--json-into", metavar="FILE", help="Put the plan into a JSON file.")]
+Baseline = Annotated[
+    str | None,
+    typer.Option("--baseline", metavar="REV", help="Compare with the lock at REV, at merge-base:REV, or in a file."),
+]
 
 
 def plan(
@@ -25,22 +33,13 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
     ] = False,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline", metavar="REV", help="Compare with the lock at REV, at merge-base:REV, or in a file."
-        ),
-    ] = None,
+    baseline: Baseline = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Count declared domains where their files can be read here.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="List every change, kept domain and run.")] = False,
-    md_into: Annotated[
-        Path | None, typer.Option("--md-into", metavar="FILE", help="Put the plan into a Markdown file.")
-    ] = None,
-    json_into: Annotated[
-        Path | None, typer.Option("--json-into", metavar="FILE", help="Put the plan into a JSON file.")
-    ] = None,
+    md_into: MdInto = None,
+    json_into: JsonInto = None,
     reuse: Reuse = None,
     recompute: Recompute = None,
     solve_only: SolveOnly = False,
@@ -54,12 +53,10 @@ def plan(
     Example: olmixctl plan base --out plan.json
     """
     from olmixctl.cli.console import open_console
-    from olmixctl.cli.files import write_json, write_section
     from olmixctl.cli.outputs import output_path
     from olmixctl.cli.planning import make_plan, write_plan
     from olmixctl.plan.build import PlanOptions
     from olmixctl.plan.expiry import life_of
-    from olmixctl.report.markdown import plan_markdown
 
     console = open_console(as_json=as_json, no_color=no_color)
     saved, plain = output_path("--out", out, mix), output_path("--json-into", json_into, mix)
@@ -80,10 +77,18 @@ def plan(
         console.hint(f"note: {note}")
     if saved is not None:
         write_plan(saved, made.document, life)
-    if plain is not None:
-        write_json(plain, made.document)
-    if markdown is not None:
-        write_section(markdown, f"plan {made.document['name']}", plan_markdown(made.document))
+    _put(made.document, plain, markdown)
     if made.plan.blocked:
         return _BLOCKED
     return 2 if detailed_exitcode and made.plan.has_changes else 0
+
+
+def _put(document: dict[str, Any], plain: Path | None, markdown: Path | None) -> None:
+    """The plan into the files that were asked for."""
+    from olmixctl.cli.files import write_json, write_section
+    from olmixctl.report.markdown import plan_markdown
+
+    if plain is not None:
+        write_json(plain, document)
+    if markdown is not None:
+        write_section(markdown, f"plan {document['name']}", plan_markdown(document))

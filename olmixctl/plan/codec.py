@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from olmixctl.errors import StaleError
 from olmixctl.mixture import GRID
 from olmixctl.plan.build import PlanOptions
-from olmixctl.plan.model import Cost, Laws, Observed, Plan, Strategy
+from olmixctl.plan.model import Change, Cost, Laws, Observed, Plan, PlannedRun, Strategy
 from olmixctl.plan.stale import differences
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 
@@ -38,18 +38,7 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
         "evals": dict(sorted(observed.evals.items())),
         "trainer": observed.trainer,
         "proxy": {"model": observed.spec.proxy.model, "tokens": observed.spec.proxy.tokens},
-        "changes": [
-            {
-                "category": c.category,
-                "subject": c.subject,
-                "action": c.action,
-                "reason": c.reason,
-                "before": c.before,
-                "after": c.after,
-                "detail": None if c.detail is None else dict(c.detail),
-            }
-            for c in plan.changes
-        ],
+        "changes": [_change(change) for change in plan.changes],
         "proposals": list(plan.proposals),
         "kind": plan.kind,
         "reason": plan.reason,
@@ -62,15 +51,7 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
             "caps": {name: round(cap, 12) for name, cap in plan.block_caps},
         },
         "carried": None if plan.carried is None else {d: round(v, 12) for d, v in plan.carried.items()},
-        "runs": [
-            {
-                "key": run.key,
-                "seed": run.inputs.seed,
-                "recorded": run.recorded,
-                "point": {name: points / GRID for name, points in run.point.items()},
-            }
-            for run in plan.runs
-        ],
+        "runs": [_run(run) for run in plan.runs],
         "extra_evidence": list(plan.extra_evidence),
         "steps": [_step(step) for step in steps_of(plan)],
         "strategies": [_strategy(strategy) for strategy in plan.strategies],
@@ -78,6 +59,27 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
         "cost": _cost(plan.cost),
         "counterfactual": _cost(plan.counterfactual),
         "checks": [{"level": c.level, "name": c.name, "message": c.message, "remedy": c.remedy} for c in plan.checks],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "category": change.category,
+        "subject": change.subject,
+        "action": change.action,
+        "reason": change.reason,
+        "before": change.before,
+        "after": change.after,
+        "detail": None if change.detail is None else dict(change.detail),
+    }
+
+
+def _run(run: PlannedRun) -> dict[str, Any]:
+    return {
+        "key": run.key,
+        "seed": run.inputs.seed,
+        "recorded": run.recorded,
+        "point": {name: points / GRID for name, points in run.point.items()},
     }
 
 

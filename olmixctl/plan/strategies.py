@@ -145,14 +145,14 @@ def _first_solve(situation: Situation, asked: Route) -> Route:
     return replace(asked, kind="resolve", reason=reason, evidence=tuple(sorted(points)))
 
 
-def _finished(situation: Situation, route: Route, **rest: object) -> Decision:
+def _finished(situation: Situation, route: Route) -> Decision:
     """A decision for `route`, with its runs and evidence."""
     runs = situation.runs(route.coordinates) if route.kind == "train" else ()
     extra = route.evidence
     if route.kind == "train":
         designed = {run.key for run in runs}
         extra = tuple(key for key in sorted(situation.recorded.within(route.coordinates)) if key not in designed)
-    return Decision(route=route, runs=runs, extra=extra, **rest)  # type: ignore[arg-type]
+    return Decision(route=route, runs=runs, extra=extra)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
