@@ -57,9 +57,15 @@ def build_evals(
         context: tokenizer, cache and the folder of shards.
 
     Raises:
-        CorpusError: a held-out domain is declared, or a file changed since it was measured.
+        CorpusError: an eval or a held-out domain is declared, or a file changed since it was measured.
         OlmixctlError: the folder cannot be written, or the disk is full.
     """
+    declared = next((e.name for e in evals if e.declared is not None), None)
+    if declared is not None:
+        raise CorpusError(
+            f"eval {declared} is declared: its values are adopted with runs of others, it cannot be measured here",
+            remedy="give it `paths` or `heldout` instead of `declared`",
+        )
     return {e.name: _build(e, states, eval_states[e.name], context) for e in evals}
 
 

@@ -5,6 +5,8 @@ A held-out eval scores the documents of its domains with u < f · 2^64 in the or
 cut in the same way, a continuation that no longer fits ends the list (the first is always whole). Context and
 continuation are tokenised apart, so what is scored is exactly the continuation.
 
+A declared eval is scored nowhere: its values come with adopted runs, and its name and revision are its identity.
+
 An eval's digest is made of what is scored, not of the files it stands in: neither re-sharding a domain nor adding
 documents that are not scored changes it. The fraction enters too, for it decides what training leaves out.
 """
@@ -68,9 +70,10 @@ def measure_evals(
     held_below = threshold(holdout_fraction(evals))
     if held_below:
         _check_split(evals, states, held_below, context)
-    items = {e.name: load_items(e, context) for e in evals if not e.heldout}
+    items = {e.name: load_items(e, context) for e in evals if not e.heldout and e.declared is None}
     _check_leaks(items, states, held_below, context)
-    digests = {e.name: _file_digest(items[e.name], e, context) for e in evals if not e.heldout}
+    digests = {e.name: _declared_digest(e) for e in evals if e.declared is not None}
+    digests |= {e.name: _file_digest(items[e.name], e, context) for e in evals if e.name in items}
     digests |= {e.name: _heldout_digest(e, states, context) for e in evals if e.heldout}
     return {
         e.name: EvalState(
@@ -105,6 +108,8 @@ def _tokens_about(
     eval_: DeclaredEval, states: Mapping[str, DomainState], items: Sequence[EvalItem], context: CorpusContext
 ) -> int:
     """About how many tokens a run scores, without looking at a document: that is enough for costs."""
+    if eval_.declared is not None:
+        return 0
     if eval_.heldout:
         return min(eval_.max_tokens, round((eval_.fraction or 0.0) * sum(states[id_].tokens for id_ in eval_.heldout)))
     size = sum(len(item.context or b"") + len(item.target) for item in items)
@@ -155,6 +160,10 @@ def _spans(states: Sequence[DomainState], context: CorpusContext) -> dict[str, t
             # One by one: reading a corpus for the first time takes long, and an interrupt should lose little.
             context.cache.put([(keys[state.id], "", json.dumps(spans[state.id]).encode())])
     return spans
+
+
+def _declared_digest(eval_: DeclaredEval) -> str:
+    return digest({"name": eval_.name, "declared": eval_.declared}, prefix="ev1")
 
 
 def _heldout_digest(eval_: DeclaredEval, states: Mapping[str, DomainState], context: CorpusContext) -> str:

@@ -87,6 +87,9 @@ class DeclaredEval(Protocol):
     def heldout(self) -> tuple[str, ...]: ...
 
     @property
+    def declared(self) -> str | None: ...
+
+    @property
     def fraction(self) -> float | None: ...
 
     @property

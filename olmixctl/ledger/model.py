@@ -15,10 +15,12 @@ from olmixctl.errors import IntegrityError
 from olmixctl.fingerprint import canonical_json, digest, sha256_hex
 from olmixctl.mixture import GRID, Coordinates, GridMixture, Mixture
 
-__all__ = ["KEY_VERSION", "RUN_VERSION", "MixturePart", "RunInputs", "RunRecord", "parts_of"]
+__all__ = ["KEY_VERSION", "RUN_VERSION", "MixturePart", "RunInputs", "RunRecord", "is_adopted", "parts_of"]
 
 RUN_VERSION = 1
 KEY_VERSION = "r1"
+
+_ADOPTED = "adopted"
 
 RunStatus = Literal["done", "diverged"]
 
@@ -34,6 +36,11 @@ class MixturePart:
 
     weight: int
     members: tuple[tuple[str, int], ...]
+
+
+def is_adopted(trainer: str) -> bool:
+    """Whether runs were trained by others and adopted from their tables (`plan.adopt`), rather than trained here."""
+    return trainer.startswith(_ADOPTED)
 
 
 def parts_of(coordinates: Coordinates, point: GridMixture, contents: Mapping[str, str]) -> tuple[MixturePart, ...]:

@@ -24,6 +24,7 @@ from olmixctl.spec.model import (
     MixSpec,
     ObjectiveSpec,
     ProxySpec,
+    RatioSpec,
     SwarmSpec,
     TargetSpec,
 )
@@ -76,6 +77,7 @@ class _Builder:
             changes=tuple(map(self._change, range(len(data.get("changes", ()))))),
             objective=self._objective(data.get("objective", {})),
             constraints=self._constraints(data.get("constraints", ())),
+            ratios=self._ratios(data.get("constraints", ())),
             swarm=_swarm(data.get("swarm", {})),
             executor=ExecutorSpec(**_whole(data.get("executor", {}), "parallelism", "threads")),
             budget=_budget(data.get("budget", {})),
@@ -137,6 +139,8 @@ class _Builder:
         if "max_tokens" in data:
             options["max_tokens"] = self._size(f"{where}.max_tokens", data["max_tokens"])
         options |= _floats(data, "weight", "fraction")
+        if "declared" in data:
+            return EvalSpec(name=data["name"], declared=data["declared"]["revision"], **options)
         if "heldout" not in data:
             return EvalSpec(name=data["name"], paths=tuple(data["paths"]), **options)
         named = data["heldout"]
@@ -177,8 +181,21 @@ class _Builder:
                 **_floats(item, "min", "max"),
             )
             for i, item in enumerate(items)
+            if "ratio" not in item
         ]
         return tuple(sorted([*self.group_bounds, *declared], key=lambda c: c.name))
+
+    def _ratios(self, items: list[_Data] | tuple[()]) -> tuple[RatioSpec, ...]:
+        ratios = [self._ratio(i, item) for i, item in enumerate(items) if "ratio" in item]
+        return tuple(sorted(ratios, key=lambda r: r.name))
+
+    def _ratio(self, index: int, item: _Data) -> RatioSpec:
+        where = f"constraints[{index}].ratio"
+        of, to = (self._select(f"{where}.{side}", item["ratio"][side]) for side in ("of", "to"))
+        if both := sorted(set(of) & set(to)):
+            message = f"{_listed(both)} {'is' if len(both) == 1 else 'are'} on both sides of the ratio"
+            self._finding(where, message, "name a domain in `of` or in `to`; a share of the mix is bounded by `domains`")
+        return RatioSpec(name=item["name"], of=of, to=to, **_floats(item, "min", "max"))
 
     def _proxy(self, data: _Data) -> ProxySpec:
         options = _whole(data, "sequence_length", "batch_size", "seed", "repeats")

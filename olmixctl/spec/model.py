@@ -23,6 +23,7 @@ __all__ = [
     "MixSpec",
     "ObjectiveSpec",
     "ProxySpec",
+    "RatioSpec",
     "SwarmSpec",
     "TargetSpec",
 ]
@@ -92,13 +93,15 @@ class ChangeSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvalSpec:
-    """A metric, in bits per byte: either files (`paths`) or held-out documents of domains (`heldout`).
+    """A metric, in bits per byte: files (`paths`), held-out documents of domains (`heldout`), or adopted (`declared`).
 
     Attributes:
         name: the metric's name.
         paths: files of {"context","continuation"} or {"text"} lines, or `.txt`; empty for held-out evals.
-        heldout: ids of the domains whose held-out documents are scored; empty for file evals.
-        fraction: share of documents kept out of training; None for file evals.
+        heldout: ids of the domains whose held-out documents are scored; empty for other evals.
+        declared: revision of a metric that is not measured here, only adopted with the runs of others, in their unit;
+            None for a metric that is measured.
+        fraction: share of documents kept out of training; None for other evals.
         max_tokens: at most this many tokens are scored, taken in the order of the documents' digests.
         family: group of metrics, for worst-case objectives.
         weight: weight in the objective.
@@ -108,6 +111,7 @@ class EvalSpec:
     name: str
     paths: tuple[str, ...] = ()
     heldout: tuple[str, ...] = ()
+    declared: str | None = None
     fraction: float | None = None
     max_tokens: int = 1_000_000
     family: str = ""
@@ -140,6 +144,22 @@ class ConstraintSpec:
     domains: tuple[str, ...]
     min: float = 0.0
     max: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RatioSpec:
+    """`min` ≤ Σ share over `of` / Σ share over `to` ≤ `max`; leaf ids, globs already resolved; no domain is in both.
+
+    It is kept as Σ_of − max · Σ_to ≤ 0 and Σ_of − min · Σ_to ≥ 0, so it says something where `to` has no share, too:
+    `of` then has none under a `max`, and any share under a `min`. `max` is None where there is no greatest ratio.
+    Where both are the same the ratio is held as nearly as whole millionths of shares can.
+    """
+
+    name: str
+    of: tuple[str, ...]
+    to: tuple[str, ...]
+    min: float = 0.0
+    max: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,7 +224,7 @@ class BudgetSpec:
 class MixSpec:
     """A whole mix file, checked.
 
-    `domains` are sorted by id, `evals` by name, `constraints` by name: the order in the file carries no meaning.
+    `domains` are sorted by id, `evals`, `constraints` and `ratios` by name: the order in the file carries no meaning.
     `recompute` are the domains that `reuse: partial` estimates anew besides the affected ones, globs already resolved.
     """
 
@@ -217,6 +237,7 @@ class MixSpec:
     changes: tuple[ChangeSpec, ...] = ()
     objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     constraints: tuple[ConstraintSpec, ...] = ()
+    ratios: tuple[RatioSpec, ...] = ()
     swarm: SwarmSpec = field(default_factory=SwarmSpec)
     surrogate: str = "auto"
     method: str = "olmix"

@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from olmixctl.fingerprint import digest
-from olmixctl.spec.model import ConstraintSpec, DomainSpec, EvalSpec, MixSpec, ObjectiveSpec, ProxySpec
+from olmixctl.spec.model import ConstraintSpec, DomainSpec, EvalSpec, MixSpec, ObjectiveSpec, ProxySpec, RatioSpec
 
 __all__ = ["full_digest", "metadata_inputs", "semantic_digest", "semantic_inputs"]
 
@@ -34,7 +34,7 @@ def semantic_inputs(spec: MixSpec) -> dict[str, Any]:
         "domains": {domain.id: _domain(domain) for domain in spec.domains},
         "evals": {item.name: _eval(item) for item in spec.evals},
         "objective": _objective(spec.objective),
-        "constraints": {c.name: _constraint(c) for c in spec.constraints},
+        "constraints": {c.name: _constraint(c) for c in spec.constraints} | {r.name: _ratio(r) for r in spec.ratios},
         "proxy": _proxy(spec.proxy),
         "swarm": {"runs_per_coordinate": _exact(spec.swarm.runs_per_coordinate), "seed": spec.swarm.seed},
         "surrogate": spec.surrogate,
@@ -94,8 +94,10 @@ def _about_domain(domain: DomainSpec) -> dict[str, Any]:
 
 
 def _eval(item: EvalSpec) -> dict[str, Any]:
-    return {
-        "kind": "heldout" if item.heldout else "files",
+    # A key of its own, so that the digests of all other mixes stay what they were.
+    declared = {} if item.declared is None else {"declared": item.declared}
+    return declared | {
+        "kind": "declared" if declared else "heldout" if item.heldout else "files",
         "heldout": list(item.heldout),
         "fraction": item.fraction,
         "max_tokens": item.max_tokens,
@@ -115,6 +117,10 @@ def _objective(objective: ObjectiveSpec) -> dict[str, Any]:
 
 def _constraint(constraint: ConstraintSpec) -> dict[str, Any]:
     return {"domains": sorted(constraint.domains), "min": constraint.min, "max": constraint.max}
+
+
+def _ratio(ratio: RatioSpec) -> dict[str, Any]:
+    return {"of": list(ratio.of), "to": list(ratio.to), "min": ratio.min, "max": ratio.max}
 
 
 def _proxy(proxy: ProxySpec) -> dict[str, Any]:
