@@ -47,6 +47,8 @@ class Problems:
 
         mean Huber(z − h) + ridge · (Σ_j (g_j − ḡ)² + κ²) + prior · ((θ − θ0)² + (g·p̄)² / 100),   p̄ the mean mixture
 
+    Means over runs are by `share_BR`: alike for a fit, and how often a resample drew each run for the bootstrap.
+
     Attributes:
         weights_RC: mixtures.
         outer_RQ: p pᵀ of each run, upper triangle: all curvatures are then one matrix product (`outer`).
@@ -57,6 +59,7 @@ class Problems:
         lower_B: the least θ.
         upper_B: the largest θ.
         delta_B: Huber thresholds; infinite is least squares.
+        share_BR: what each run counts for; every row sums to one.
     """
 
     weights_RC: Array
@@ -68,6 +71,7 @@ class Problems:
     lower_B: Array
     upper_B: Array
     delta_B: Array
+    share_BR: Array
 
     def take(self, keep_B: NDArray[np.intp]) -> Problems:
         """The problems at these indices."""
@@ -81,6 +85,7 @@ class Problems:
             self.lower_B[keep_B],
             self.upper_B[keep_B],
             self.delta_B[keep_B],
+            self.share_BR[keep_B],
         )
 
     @staticmethod
@@ -102,9 +107,10 @@ class Problems:
 
     def objective(self, at_BP: Array) -> Array:
         """What is minimised: B."""
-        data_B = _huber(self.losses_BR - self.effects(at_BP), self.delta_B[:, None]).mean(axis=1)
+        huber_BR = _huber(self.losses_BR - self.effects(at_BP), self.delta_B[:, None])
+        data_B = (self.share_BR * huber_BR).sum(axis=1)
         ridge_B = self.ridge_B * (_centred(at_BP) ** 2).sum(axis=1)
-        prior_B = (at_BP[:, 0] - self.centre_B) ** 2 + _SHIFT * (at_BP[:, 1:] @ self._mean()) ** 2
+        prior_B = (at_BP[:, 0] - self.centre_B) ** 2 + _SHIFT * self._level(at_BP) ** 2
         bend_B = self.ridge_B * np.exp(2.0 * at_BP[:, 0])
         return np.asarray(data_B + ridge_B + bend_B + self.prior_B * prior_B)
 
@@ -125,47 +131,55 @@ class Problems:
         inner_BR = weight_BR * growth_BR**2 - second_BR * kappa_B1 * growth_BR
         cross_BR = weight_BR * growth_BR * bend_BR - second_BR * slope_BR
         outer_BR = weight_BR * bend_BR**2 - second_BR * (linear_BR * slope_BR - bend_BR)
+        pull_BR *= self.share_BR
+        for part_BR in (inner_BR, cross_BR, outer_BR):
+            part_BR *= self.share_BR
         gradient_BP = self._gradient(at_BP, pull_BR * growth_BR, pull_BR * bend_BR)
         return Derivatives(gradient_BP, self._hessian(at_BP, inner_BR, cross_BR, outer_BR))
 
     def _mean(self) -> Array:
-        return np.asarray(self.weights_RC.mean(axis=0))
+        """The mean mixture p̄ of each problem: B × C."""
+        return np.asarray(self.share_BR @ self.weights_RC)
+
+    def _level(self, at_BP: Array) -> Array:
+        """The effect of the mean mixture, g·p̄: B."""
+        return np.asarray((at_BP[:, 1:] * self._mean()).sum(axis=1))
 
     def _linear(self, at_BP: Array) -> Array:
         return np.asarray(at_BP[:, 1:] @ self.weights_RC.T)
 
     def _gradient(self, at_BP: Array, along_BR: Array, bend_BR: Array) -> Array:
         gradient_BP = np.empty_like(at_BP)
-        gradient_BP[:, 0] = 2.0 * self.prior_B * (at_BP[:, 0] - self.centre_B) - bend_BR.mean(axis=1)
+        gradient_BP[:, 0] = 2.0 * self.prior_B * (at_BP[:, 0] - self.centre_B) - bend_BR.sum(axis=1)
         gradient_BP[:, 0] += 2.0 * self.ridge_B * np.exp(2.0 * at_BP[:, 0])
         gradient_BP[:, 1:] = 2.0 * self.ridge_B[:, None] * _centred(at_BP)
-        mean_C = self._mean()
-        gradient_BP[:, 1:] += 2.0 * _SHIFT * np.outer(self.prior_B * (at_BP[:, 1:] @ mean_C), mean_C)
-        gradient_BP[:, 1:] -= along_BR @ self.weights_RC / len(self.weights_RC)
+        gradient_BP[:, 1:] += 2.0 * _SHIFT * (self.prior_B * self._level(at_BP))[:, None] * self._mean()
+        gradient_BP[:, 1:] -= along_BR @ self.weights_RC
         return gradient_BP
 
     def _hessian(self, at_BP: Array, inner_BR: Array, cross_BR: Array, outer_BR: Array) -> Array:
         """Second derivatives from their weights in g × g, g × θ and θ × θ: B × P × P."""
-        runs, coordinates = self.weights_RC.shape
+        coordinates = self.weights_RC.shape[1]
         rows, columns = np.triu_indices(coordinates)
-        packed_BQ = inner_BR @ self.outer_RQ / runs
+        packed_BQ = inner_BR @ self.outer_RQ
         hessian_BPP = np.empty((len(inner_BR), coordinates + 1, coordinates + 1))
         hessian_BPP[:, rows + 1, columns + 1] = packed_BQ
         hessian_BPP[:, columns + 1, rows + 1] = packed_BQ
         hessian_BPP[:, 0, 0] = (
-            outer_BR.mean(axis=1) + 2.0 * self.prior_B + 4.0 * self.ridge_B * np.exp(2.0 * at_BP[:, 0])
+            outer_BR.sum(axis=1) + 2.0 * self.prior_B + 4.0 * self.ridge_B * np.exp(2.0 * at_BP[:, 0])
         )
-        hessian_BPP[:, 0, 1:] = cross_BR @ self.weights_RC / runs
+        hessian_BPP[:, 0, 1:] = cross_BR @ self.weights_RC
         hessian_BPP[:, 1:, 0] = hessian_BPP[:, 0, 1:]
         hessian_BPP[:, 1:, 1:] += self._pull(slice(None))
         return hessian_BPP
 
     def _pull(self, keep: slice) -> Array:
         """Second derivatives in g of ridge and prior."""
-        mean_C = self._mean()
-        centring_CC = np.eye(len(mean_C)) - 1.0 / len(mean_C)
-        ridge_BCC = self.ridge_B[keep, None, None] * centring_CC
-        return np.asarray(2.0 * (ridge_BCC + _SHIFT * self.prior_B[keep, None, None] * np.outer(mean_C, mean_C)))
+        mean_BC = self.share_BR[keep] @ self.weights_RC
+        coordinates = mean_BC.shape[1]
+        pull_BCC = self.ridge_B[keep, None, None] * (np.eye(coordinates) - 1.0 / coordinates)
+        pull_BCC += (_SHIFT * self.prior_B[keep])[:, None, None] * mean_BC[:, :, None] * mean_BC[:, None, :]
+        return np.asarray(2.0 * pull_BCC)
 
     def penalty(self, b: int, theta: float) -> Array:
         """Second derivatives of ridge and prior of problem `b`: P × P."""

@@ -21,13 +21,16 @@ ridge path is followed from there, and the starts are tried again at the ridge i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from olmixctl.errors import IntegrityError
+from olmixctl.surrogate.draws import Draws
 from olmixctl.surrogate.effects import Problems, leave_one_out
-from olmixctl.surrogate.model import Array, Evidence, FitStatus
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.newton import LOOSE, Refined, refine
 
 __all__ = ["RIDGES", "LogLinear", "LogLinearFit"]
@@ -44,8 +47,25 @@ _LEAST_SPREAD = 1e-2
 # The prior's weight: a floor, at which 1e-13 of relative noise in the losses moves κ by less than 1e-8, and a share of
 # the ridge, since noisy runs say little about curvature.
 _PRIOR, _PRIOR_SHARE = 1e-5, 1e-1
+# Tolerance of a refit: its Newton steps are quadratic at the end, and one more would change the last digits alone.
+_AGAIN = 1e-14
 # κ is at most this over the standard deviation: c is then within a thousandth of one of the mean loss.
 _MOST_CURVED = 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The units of a fit and its robustness: what the ridge is measured in.
+
+    Attributes:
+        mean_M: mean losses, around which the law is written.
+        scale_M: their standard deviations.
+        delta_M: Huber thresholds, over the standard deviation.
+    """
+
+    mean_M: Array
+    scale_M: Array
+    delta_M: Array
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +78,7 @@ class LogLinearFit:
         offsets_M: c.
         coefficients_MC: A.
         ridges_M: the regularisation chosen.
+        frame: what a refit keeps beside it.
         status: read first.
     """
 
@@ -66,6 +87,7 @@ class LogLinearFit:
     offsets_M: Array
     coefficients_MC: Array
     ridges_M: Array
+    frame: Frame
     status: FitStatus
 
     @property
@@ -117,18 +139,38 @@ class LogLinear:
         _check_positive(evidence)
         sampled_C = (evidence.weights_RC > 0).any(axis=0)
         data = _Data.of(evidence.weights_RC[:, sampled_C], evidence.losses_RM)
-        found, ridges_M = _fit(data, self.delta)
+        found, ridges_M, delta_M = _fit(data, self.delta)
         offsets_M, coefficients_MS = data.law(found.parameters_BP)
-        coefficients_MC = np.repeat(coefficients_MS.mean(axis=1)[:, None], len(evidence.coordinates), axis=1)
-        coefficients_MC[:, sampled_C] = coefficients_MS
         return LogLinearFit(
             coordinates=evidence.coordinates,
             metrics=evidence.metrics,
             offsets_M=offsets_M,
-            coefficients_MC=coefficients_MC,
+            coefficients_MC=_over_all(coefficients_MS, sampled_C),
             ridges_M=ridges_M,
+            frame=Frame(data.mean_M, data.scale_M, delta_M),
             status=_status(evidence, found),
         )
+
+    def refit(self, start: Fit, evidence: Evidence) -> LogLinearFit:
+        """The law of `start` on other runs, a few Newton steps away; see `Family`."""
+        return next(self.refits(start, evidence, Draws(np.ones((1, len(evidence.runs))))))
+
+    def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[LogLinearFit]:
+        """All their metrics in one batch; see `Family`.
+
+        Raises:
+            TypeError: `start` is of another family.
+        """
+        if not isinstance(start, LogLinearFit):
+            raise TypeError(f"a {start.family} law is not refitted as log_linear")
+        sampled_C = (evidence.weights_RC > 0).any(axis=0)
+        sampled_C |= ~np.isin(np.array(start.coordinates), start.status.never_sampled)
+        data = _Data.framed(evidence.weights_RC[:, sampled_C], evidence.losses_RM, start.frame)
+        first_MP = data.parameters(start.offsets_M, start.coefficients_MC[:, sampled_C])
+        for part in draws.batches(evidence.losses_RM.size):
+            problems = data.drawn(start.ridges_M, start.frame, part.share_NR, part.losses(evidence))
+            found = refine(problems, np.tile(first_MP, (len(part), 1)), tolerance=_AGAIN)
+            yield from _laws(start, evidence, data, sampled_C, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +193,12 @@ class _Data:
         scale_M = np.maximum(np.sqrt((around_MR**2).mean(axis=1)), _LEAST_SCALE * mean_M)
         return cls(weights_RC, Problems.outer(weights_RC), around_MR / scale_M[:, None], mean_M, scale_M)
 
+    @classmethod
+    def framed(cls, weights_RC: Array, losses_RM: Array, frame: Frame) -> _Data:
+        """In the units of an earlier fit."""
+        around_MR = (losses_RM.T - frame.mean_M[:, None]) / frame.scale_M[:, None]
+        return cls(weights_RC, Problems.outer(weights_RC), around_MR, frame.mean_M, frame.scale_M)
+
     def problems(self, ridges_B: Array, delta_B: Array, *, copies: int = 1) -> Problems:
         """One problem a metric, or `copies` of it side by side."""
         lower_B = np.repeat(np.log(self.scale_M / self.mean_M), copies)
@@ -164,13 +212,57 @@ class _Data:
             lower_B=lower_B,
             upper_B=np.maximum(np.log(_MOST_CURVED), lower_B + 1.0),
             delta_B=delta_B,
+            share_BR=np.full((len(lower_B), len(self.weights_RC)), 1.0 / len(self.weights_RC)),
         )
+
+    def drawn(self, ridges_M: Array, frame: Frame, share_NR: Array, losses_NRM: Array) -> Problems:
+        """The problems of N draws, N · M: the metrics of the first draw first."""
+        metrics = len(ridges_M)
+        every = self.problems(ridges_M, frame.delta_M).take(np.tile(np.arange(metrics), len(share_NR)))
+        around_NMR = (losses_NRM.transpose(0, 2, 1) - frame.mean_M[:, None]) / frame.scale_M[:, None]
+        return replace(
+            every,
+            losses_BR=np.ascontiguousarray(around_NMR).reshape(len(every.ridge_B), -1),
+            share_BR=np.repeat(share_NR, metrics, axis=0),
+        )
+
+    def parameters(self, offsets_M: Array, coefficients_MC: Array) -> Array:
+        """The parameters that stand for these offsets and coefficients: the inverse of `law`."""
+        lift_M = self.mean_M - offsets_M
+        theta_M1 = np.log(self.scale_M / lift_M)[:, None]
+        effects_MC = (coefficients_MC - np.log(lift_M)[:, None]) * np.exp(-theta_M1)
+        return np.concatenate([theta_M1, effects_MC], axis=1)
 
     def law(self, at_MP: Array) -> tuple[Array, Array]:
         """The offsets c and coefficients A that these parameters stand for."""
         lift_M = self.scale_M * np.exp(-at_MP[:, 0])
         offsets_M = np.where(at_MP[:, 0] <= np.log(self.scale_M / self.mean_M), 0.0, self.mean_M - lift_M)
         return np.maximum(offsets_M, 0.0), np.log(lift_M)[:, None] + np.exp(at_MP[:, :1]) * at_MP[:, 1:]
+
+
+def _laws(
+    start: LogLinearFit, evidence: Evidence, data: _Data, sampled_C: NDArray[np.bool_], found: Refined
+) -> Iterator[LogLinearFit]:
+    """The fit of each draw, from the optima of all."""
+    metrics = len(start.metrics)
+    for first in range(0, len(found.parameters_BP), metrics):
+        own = slice(first, first + metrics)
+        offsets_M, coefficients_MS = data.law(found.parameters_BP[own])
+        done = bool(found.converged_B[own].all())
+        never = tuple(name for name, known in zip(evidence.coordinates, sampled_C, strict=True) if not known)
+        yield replace(
+            start,
+            offsets_M=offsets_M,
+            coefficients_MC=_over_all(coefficients_MS, sampled_C),
+            status=FitStatus(converged=done, never_sampled=never, iterations=found.iterations),
+        )
+
+
+def _over_all(coefficients_MS: Array, sampled_C: NDArray[np.bool_]) -> Array:
+    """Coefficients of all coordinates: what no run sampled has the mean of the others."""
+    coefficients_MC = np.repeat(coefficients_MS.mean(axis=1)[:, None], len(sampled_C), axis=1)
+    coefficients_MC[:, sampled_C] = coefficients_MS
+    return coefficients_MC
 
 
 def _check_positive(evidence: Evidence) -> None:
@@ -183,8 +275,8 @@ def _check_positive(evidence: Evidence) -> None:
             )
 
 
-def _fit(data: _Data, delta: float | None) -> tuple[Refined, Array]:
-    """The optimum of each metric at its chosen ridge, and the ridges."""
+def _fit(data: _Data, delta: float | None) -> tuple[Refined, Array, Array]:
+    """The optimum of each metric at its chosen ridge, the ridges and the Huber thresholds."""
     metrics = len(data.losses_MR)
     plain_M, first_M = np.full(metrics, np.inf), np.full(metrics, RIDGES[_FIRST_RIDGE])
     start_MP = _best(data, first_M, plain_M, _starts(data, first_M))
@@ -199,7 +291,7 @@ def _fit(data: _Data, delta: float | None) -> tuple[Refined, Array]:
     ridges_M, near_MP = _ridge_path(data, delta_M, start_MP)
     starts_MSP = np.concatenate([near_MP[:, None], _starts(data, ridges_M)], axis=1)
     best_MP = _best(data, ridges_M, delta_M, starts_MSP)
-    return refine(data.problems(ridges_M, delta_M), best_MP), ridges_M
+    return refine(data.problems(ridges_M, delta_M), best_MP), ridges_M, delta_M
 
 
 def _best(data: _Data, ridges_M: Array, delta_M: Array, starts_MSP: Array) -> Array:

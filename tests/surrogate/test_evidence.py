@@ -9,7 +9,7 @@ import pytest
 
 from olmixctl.errors import IntegrityError, SpecError
 from olmixctl.surrogate import FAMILIES, Evidence, parameters_digest, resolve
-from olmixctl.surrogate.log_linear import LogLinearFit
+from olmixctl.surrogate.log_linear import Frame, LogLinearFit
 from olmixctl.surrogate.model import FitStatus
 
 WEIGHTS = {"r2": {"a": 0.25, "b": 0.75}, "r1": {"b": 0.5, "a": 0.5}}
@@ -77,6 +77,7 @@ def fit_of(scale: float = 1.0, noise: float = 0.0) -> LogLinearFit:
         offsets_M=np.array([0.123456789 * scale * (1 + noise)]),
         coefficients_MC=np.array([[-0.5, 0.987654321 * scale]]) * (1 + noise),
         ridges_M=np.array([1.0]),
+        frame=Frame(np.array([1.0]), np.array([1.0]), np.array([1.345])),
         status=FitStatus(converged=True),
     )
 
@@ -94,6 +95,7 @@ def test_digest_of_zeros() -> None:
         offsets_M=np.zeros(1),
         coefficients_MC=np.array([[-0.0]]),
         ridges_M=np.ones(1),
+        frame=Frame(np.ones(1), np.ones(1), np.ones(1)),
         status=FitStatus(converged=True),
     )
     assert parameters_digest(fit).startswith("sg1:")

@@ -238,6 +238,7 @@ def test_leave_one_out_matches_refits() -> None:
             weights_RC=weights_RC[keep],
             outer_RQ=whole.outer_RQ[keep],
             losses_BR=whole.losses_BR[:, keep],
+            share_BR=np.full((1, 39), 1 / 39),
             ridge_B=whole.ridge_B * share,
             prior_B=whole.prior_B * share,
         )
