@@ -22,7 +22,7 @@ def validate(mixes: Mixes = None, *, as_json: Json = False, no_color: NoColor = 
     found = [Workspace.open(target) for target in mixes or (None,)]
     lines = [
         f"{w.path.name}: valid, {plural(len(w.spec.domains), 'domain')}, {plural(len(w.spec.evals), 'eval')}, "
-        f"{plural(len(w.spec.constraints), 'constraint')}"
+        f"{plural(len(w.spec.constraints) + len(w.spec.ratios), 'constraint')}"
         for w in found
     ]
     console.answer(

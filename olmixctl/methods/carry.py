@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from olmixctl.errors import InfeasibleError
-from olmixctl.methods.problem import bounds, mix_problem
+from olmixctl.methods.problem import bounds, breaks, mix_problem
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
 from olmixctl.plan.model import Observed
 from olmixctl.solve.problem import LinearBound
@@ -40,7 +40,4 @@ def carried_weights(observed: Observed, coordinates: Coordinates, mix: Mixture) 
 
 def _keeps(rows: Iterable[LinearBound], mix: Mixture) -> bool:
     """Whether the mix stands inside every bound as it is; rounding must not be what brings it there."""
-    values = ((row, sum(c * mix[leaf] for leaf, c in row.coefficients.items())) for row in rows)
-    return all(
-        (row.upper is None or value <= row.upper) and (row.lower is None or value >= row.lower) for row, value in values
-    )
+    return not any(breaks(row, mix) for row in rows)

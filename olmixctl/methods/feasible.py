@@ -8,7 +8,7 @@ from dataclasses import replace
 from olmixctl.errors import InfeasibleError, Place
 from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import keep_ratios
-from olmixctl.methods.problem import bounds, mix_problem
+from olmixctl.methods.problem import bounds, breaks, mix_problem
 from olmixctl.mixture import GRID, Coordinates
 from olmixctl.plan.model import Check, Observed, Plan
 from olmixctl.solve.feasible import check_feasible
@@ -20,6 +20,9 @@ _ADDRESSES = {
     "max": "domains.{}.max",
     "min": "domains.{}.min",
     "constraint": "constraints.{}",
+    "max_ratio": "constraints.{}.max",
+    "min_ratio": "constraints.{}.min",
+    "ratio": "constraints.{}",
     "max_repetition": "target.max_repetition",
 }
 
@@ -60,12 +63,7 @@ def warn_of_moved_ratios(plan: Plan) -> Plan:
     else:
         kept, name = plan.coordinates.expand(dict.fromkeys(plan.coordinates.names, 1.0)), "kept ratios"
         weights, _ = keep_ratios(plan.observed, plan.coordinates)
-    broken = [
-        row.name
-        for row in bounds(plan.observed)
-        for value in [sum(c * kept[leaf] for leaf, c in row.coefficients.items())]
-        if (row.upper is not None and value > row.upper) or (row.lower is not None and value < row.lower)
-    ]
+    broken = [row.name for row in bounds(plan.observed) if breaks(row, kept)]
     if not broken:
         return plan
     shifts = sorted(weights, key=lambda d: (-abs(weights[d] / GRID - kept[d]), d))[:3]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from olmixctl.errors import IncompleteError
 from olmixctl.ledger.model import RunRecord
-from olmixctl.methods.problem import bounds, collapsed_reference, convex_metrics, mix_problem
+from olmixctl.methods.problem import bounds, breaks, collapsed_reference, convex_metrics, mix_problem
 from olmixctl.methods.steady import masses, still_optimal
 from olmixctl.mixture import GRID, Coordinates, GridMixture
 from olmixctl.plan.build import evidence_weights
@@ -163,11 +163,7 @@ def keep_ratios(observed: Observed, coordinates: Coordinates) -> tuple[GridMixtu
     """
     kept = coordinates.expand(dict.fromkeys(coordinates.names, 1.0))
     rows = bounds(observed)
-    inside = all(
-        (row.upper is None or value <= row.upper) and (row.lower is None or value >= row.lower)
-        for row in rows
-        for value in [sum(c * kept[leaf] for leaf, c in row.coefficients.items())]
-    )
+    inside = not any(breaks(row, kept) for row in rows)
     mix = kept if inside else project(kept, rows)
     # Rounding a block keeps its ratios; once a bound moved them, every domain is rounded on its own.
     space = coordinates if inside else Coordinates(tuple(kept))

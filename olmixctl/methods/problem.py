@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Observed
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, cap_rows
-from olmixctl.spec.model import MixSpec
+from olmixctl.spec.model import MixSpec, RatioSpec
 from olmixctl.surrogate.log_linear import LogLinearFit
 
-__all__ = ["bounds", "broken_rows", "collapsed_reference", "convex_metrics", "mix_problem"]
+__all__ = ["bounds", "breaks", "broken_rows", "collapsed_reference", "convex_metrics", "mix_problem"]
+
+_LAST_BITS = 1e-12
 
 
 def bounds(observed: Observed) -> tuple[LinearBound, ...]:
-    """Every bound of the mix over domains: caps from repetition, shares of domains, shares of groups."""
+    """Every bound of the mix over domains: caps from repetition, shares of domains and groups, ratios."""
     spec = observed.spec
     tokens = {domain_id: state.tokens for domain_id, state in observed.states.items()}
     return (
         *cap_rows(tokens, spec.target.tokens, spec.target.max_repetition),
         *_share_rows(spec),
         *_group_rows(spec),
+        *_ratio_rows(spec),
     )
+
+
+def breaks(row: LinearBound, mix: Mapping[str, float]) -> bool:
+    """Whether a mix over domains breaks a bound by more than what renormalising its shares can."""
+    value = math.fsum(c * mix[leaf] for leaf, c in row.coefficients.items())
+    above = row.upper is not None and value > row.upper + _LAST_BITS
+    return above or (row.lower is not None and value < row.lower - _LAST_BITS)
 
 
 def broken_rows(rows: Iterable[LinearBound], weights: Mapping[str, int]) -> dict[str, Decimal]:
@@ -53,6 +64,28 @@ def _group_rows(spec: MixSpec) -> Iterator[LinearBound]:
             lower=group.min if group.min > 0 else None,
             upper=group.max if group.max < 1 else None,
         )
+
+
+def _ratio_rows(spec: MixSpec) -> Iterator[LinearBound]:
+    """Σ_of − ρ Σ_to on the right side of zero: linear, and defined where `to` has no share."""
+    for ratio in spec.ratios:
+        if ratio.min == ratio.max:
+            # No whole millionths may keep it exactly; a step of one moves the row by at most twice this.
+            near = round((1 + ratio.min) / 2 / GRID, 12)
+            yield _ratio_row("ratio", ratio, ratio.min, lower=-near, upper=near)
+            continue
+        if ratio.max is not None:
+            yield _ratio_row("max_ratio", ratio, ratio.max, upper=0.0)
+        if ratio.min > 0:
+            yield _ratio_row("min_ratio", ratio, ratio.min, lower=0.0)
+
+
+def _ratio_row(
+    kind: str, ratio: RatioSpec, bound: float, *, lower: float | None = None, upper: float | None = None
+) -> LinearBound:
+    coefficients = dict.fromkeys(ratio.of, 1.0) | dict.fromkeys(ratio.to, -bound)
+    name = f"{kind}:{ratio.name}"
+    return LinearBound(name=name, coefficients=coefficients, lower=lower, upper=upper, ratio=bound)
 
 
 def convex_metrics(fit: LogLinearFit) -> tuple[ConvexMetric, ...]:

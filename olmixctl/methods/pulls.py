@@ -25,6 +25,8 @@ __all__ = ["BoundWorth", "Pulls", "Solve", "bounds_on", "direction", "pulls_on",
 
 STEP = 0.01
 """By how much a bound is loosened to say what it costs: a percentage point of share, a hundredth of a bit per byte."""
+RATIO_STEP = 0.1
+"""By how much of itself the bound of a ratio is loosened."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +77,8 @@ class BoundWorth:
         constraint: its name.
         domains: whose shares it is about; empty for a guardrail.
         limit: what it is now, in its own unit.
-        price: bits per byte of the objective per unit of loosening: of share, of predicted bits for a guardrail.
+        price: bits per byte of the objective per unit of loosening: of share, of a ratio, of predicted bits for a
+            guardrail.
         loosened: what it is loosened to.
         worth: by how much the objective falls then, solved again.
         share_then: the coordinate's share in that solution.
@@ -162,7 +165,7 @@ def _row_worth(row: LinearBound, price: float, coordinate: str, solve: Solve) ->
                 constraint=row.name,
                 domains=tuple(row.coefficients),
                 limit=shown,
-                price=price,
+                price=price * _unit(row, solve),
                 loosened=then,
                 worth=worth,
                 share_then=share,
@@ -171,11 +174,22 @@ def _row_worth(row: LinearBound, price: float, coordinate: str, solve: Solve) ->
     return max(found, key=lambda bound: bound.worth)
 
 
+def _unit(row: LinearBound, solve: Solve) -> float:
+    """By how much a unit of what people read as the bound moves the row: one, and Σ_to for a ratio."""
+    if row.ratio is None:
+        return 1.0
+    to = {leaf: 1.0 for leaf, c in row.coefficients.items() if c < 0}
+    return math.fsum(c * solve.best.point[n] for n, c in in_coordinates(to, solve.problem).items())
+
+
 def _looser(row: LinearBound, solve: Solve) -> Iterator[tuple[float, float, LinearBound]]:
     """What binds now, what it is loosened to, and the looser row; both sides of a share that is fixed."""
     if row.name.startswith("max_repetition:") and row.upper is not None:
         passes = solve.repetition
         yield passes, passes + 1.0, replace(row, upper=row.upper * (passes + 1.0) / passes)
+        return
+    if row.ratio is not None:
+        yield from _looser_ratios(row, row.ratio)
         return
     value = math.fsum(c * solve.best.point[n] for n, c in in_coordinates(row.coefficients, solve.problem).items())
     below = math.inf if row.lower is None else abs(value - row.lower)
@@ -184,6 +198,16 @@ def _looser(row: LinearBound, solve: Solve) -> Iterator[tuple[float, float, Line
         yield row.upper, row.upper + STEP, replace(row, upper=row.upper + STEP)
     if row.lower is not None and below <= above:
         yield row.lower, row.lower - STEP, replace(row, lower=row.lower - STEP)
+
+
+def _looser_ratios(row: LinearBound, ratio: float) -> Iterator[tuple[float, float, LinearBound]]:
+    """The ratio moved by `RATIO_STEP` of itself to the side that is bounded, or to both."""
+    for bounded, sign in ((row.upper, 1.0), (row.lower, -1.0)):
+        if bounded is not None:
+            then = ratio * (1.0 + sign * RATIO_STEP)
+            moved = {leaf: c if c > 0 else -then for leaf, c in row.coefficients.items()}
+            other = {"lower": None} if sign > 0 else {"upper": None}
+            yield ratio, then, replace(row, coefficients=moved, ratio=then, **other)
 
 
 def _guardrail_worth(name: str, price: float, coordinate: str, solve: Solve) -> BoundWorth:

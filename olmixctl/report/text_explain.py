@@ -12,6 +12,7 @@ __all__ = ["explain_text"]
 
 _POINT = 0.01
 """Slopes are shown per percentage point of share."""
+_RATIOS = ("max_ratio:", "min_ratio:", "ratio:")
 _KEY = 11
 _NAMED = 4
 _LEVEL = 5e-9
@@ -135,6 +136,8 @@ def _unbound(elsewhere: Sequence[str]) -> str:
 def _limit(bound: Mapping[str, Any], value: float) -> str:
     if bound["constraint"].startswith("max_repetition:"):
         return f"{value:g}×"
+    if bound["constraint"].startswith(_RATIOS):
+        return f"{value:.4g}"
     return bits(value) if bound["constraint"].startswith("guardrail:") else percent(value)
 
 

@@ -13,6 +13,7 @@ from olmixctl.report.numbers import NONE, bits, count, factor, percent, plural, 
 __all__ = ["lock_text", "marks_of", "natural_weights"]
 
 _BAR = 12
+_OF_SEVERAL = ("constraint", "max_ratio", "min_ratio", "ratio")
 _BOUNDS = {"max_repetition": "cap", "max": "max", "min": "min"}
 
 
@@ -32,9 +33,9 @@ def marks_of(lock: Lock) -> dict[str, str]:
     marks: dict[str, list[str]] = {name: [] for name in lock.domains}
     for bound in lock.solution.active:
         kind, _, subject = bound.constraint.partition(":")
-        if kind == "constraint":
-            members = lock.inputs.get("constraints", {}).get(subject, {}).get("domains", ())
-            for name in members:
+        if kind in _OF_SEVERAL:
+            declared = lock.inputs.get("constraints", {}).get(subject, {})
+            for name in [*declared.get("domains", ()), *declared.get("of", ()), *declared.get("to", ())]:
                 marks.get(name, []).append(f"in {subject}")
         elif kind in _BOUNDS and subject in marks:
             marks[subject].append(f"at {_BOUNDS[kind]}")

@@ -18,6 +18,8 @@ __all__ = ["ROOM", "check_feasible", "check_program", "with_room"]
 
 _SLACK = 1e-9
 """Bounds that a mix can meet within this are taken as met: it is a thousandth of the grid."""
+_OF_SEVERAL = ("constraint:", "guardrail:", "max_ratio:", "min_ratio:", "ratio:")
+"""Bounds that are on several domains, which may overlap: they do not add up to one."""
 ROOM = 5e-8
 """A twentieth of the grid: the least width in which the optimum is looked for."""
 
@@ -116,9 +118,9 @@ def _holds(program: Program, problem: MixProblem) -> list[Side]:
 def _conflict(sides: list[Side], holds: list[Side]) -> InfeasibleError:
     sides = sorted(sides, key=lambda side: (side.name, side.sense))
     every = [*sides, *holds]
-    if every and all(side.sense == "≤" and not side.name.startswith(("constraint:", "guardrail:")) for side in every):
+    if every and all(side.sense == "≤" and not side.name.startswith(_OF_SEVERAL) for side in every):
         text = _sum(every, "<")
-    elif every and all(side.sense == "≥" and not side.name.startswith("constraint:") for side in every):
+    elif every and all(side.sense == "≥" and not side.name.startswith(_OF_SEVERAL) for side in every):
         text = _sum(every, ">")
     else:
         text = ", ".join(str(side) for side in every) + ", and shares are not negative and sum to 1"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from olmixctl.spec.model import MixSpec
+from olmixctl.spec.model import MixSpec, RatioSpec
 
-__all__ = ["Bound", "Conflict", "find_conflict", "spec_bounds"]
+__all__ = ["Bound", "Conflict", "find_conflict", "ratio_conflict", "spec_bounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,19 @@ def find_conflict(bounds: Sequence[Bound], ids: Iterable[str]) -> Conflict | Non
         if (found := _conflict(family, everything)) is not None:
             return _irreducible(found)
     return None
+
+
+def ratio_conflict(ratio: RatioSpec) -> Conflict | None:
+    """The bounds of a ratio where its least is above its greatest; what it and other bounds exclude is for `solve/`."""
+    if ratio.max is None or ratio.min <= ratio.max:
+        return None
+    low, high, ids = Fraction(str(ratio.min)), Fraction(str(ratio.max)), frozenset((*ratio.of, *ratio.to))
+    where = f"constraints.{ratio.name}"
+    bounds = (
+        Bound(ratio.name, "min", low, ids, f"{where}.min"),
+        Bound(ratio.name, "max", high, ids, f"{where}.max"),
+    )
+    return Conflict(bounds, low, high)
 
 
 def _pair(name: str, low: float, high: float, ids: Iterable[str], where: str) -> list[Bound]:

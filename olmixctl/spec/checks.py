@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from olmixctl.spec.bounds import Conflict, find_conflict, spec_bounds
+from olmixctl.spec.bounds import Conflict, find_conflict, ratio_conflict, spec_bounds
 from olmixctl.spec.build import Finding
 from olmixctl.spec.model import ChangeSpec, MixSpec
 from olmixctl.spec.words import closest, listed
@@ -32,7 +32,9 @@ def check_spec(spec: MixSpec) -> list[Finding]:
 
 def conflicting_bounds(spec: MixSpec) -> Conflict | None:
     """An irreducible set of bounds that cannot hold together, by the arithmetic of `bounds`; None if there is none."""
-    return find_conflict(spec_bounds(spec), spec.domain_ids)
+    return next(filter(None, map(ratio_conflict, spec.ratios)), None) or find_conflict(
+        spec_bounds(spec), spec.domain_ids
+    )
 
 
 def conflict_in_words(conflict: Conflict) -> str:
@@ -109,11 +111,14 @@ def _check_objective(spec: MixSpec) -> Iterator[Finding]:
 def _check_constraints(spec: MixSpec) -> Iterator[Finding]:
     groups = {"/".join(i.split("/")[:n]) for i in spec.domain_ids for n in range(1, i.count("/") + 1)}
     ids = set(spec.domain_ids)
-    bounded = Counter(c.name for c in spec.constraints)
+    bounded = Counter(c.name for c in (*spec.constraints, *spec.ratios))
     for name in sorted(bounded.keys() & (groups | ids)):
         # A group's own bound carries the group's name and is the only one that may.
         if name in ids or bounded[name] > 1:
             yield Finding(f"constraints.{name}.name", f"{name!r} is the name of a domain", "choose another name")
+    for ratio in spec.ratios:
+        if ratio.name in groups and bounded[ratio.name] == 1:
+            yield Finding(f"constraints.{ratio.name}.name", f"{ratio.name!r} is a group of domains", "choose another name")
 
 
 def _check_proxy(spec: MixSpec) -> Iterator[Finding]:

@@ -102,6 +102,8 @@ _EXAMPLES = {
     "paths": "paths: [corpora/NAME/**/*.txt]",
     "fraction": "fraction: 0.01",
     "tokens": "tokens: 1B",
+    "of": "of: [DOMAIN]",
+    "to": "to: [DOMAIN]",
     "max": "min: 0.1` or `max: 0.5",
     "proxy": "proxy: {model: 15m, tokens: 5x}",
     "evals": "evals: [{name: heldout, heldout: DOMAIN, fraction: 0.01}]",
@@ -116,6 +118,10 @@ def _unknown(path: Keys, key: str, siblings: Mapping[str, Any], known: list[str]
         )
     if key == "paths" and "heldout" in siblings:
         return Violation(path, "an eval has `paths` or `heldout`, not both", "make two evals of it", True)
+    if key == "domains" and "ratio" in siblings:
+        return Violation(
+            path, "a constraint has `domains` or `ratio`, not both", "make two constraints of it, each with a name", True
+        )
     if (likely := closest(key, free)) is not None:
         return Violation(path, f"unknown field {key!r}", f"did you mean {likely!r}?", True)
     return Violation(path, f"unknown field {key!r}", f"fields here are: {', '.join(known)}", True)
