@@ -72,7 +72,7 @@ def inside(points_NC: Array, caps_C: Array, prior_C: Array) -> Array:
 
 
 def _tilted(prior_C: Array, slopes_NC: Array) -> Array:
-    """p ∝ p0 · exp(slope): N × C."""
+    """Tilts of the prior, p ∝ p0 · exp(slope): N × C."""
     logs_NC = np.log(prior_C) + slopes_NC
     points_NC = np.exp(logs_NC - logs_NC.max(axis=1, keepdims=True))
     return np.asarray(points_NC / points_NC.sum(axis=1, keepdims=True))

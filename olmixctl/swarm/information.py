@@ -35,7 +35,7 @@ _DIGITS = 9
 def features(weights_NC: Array) -> Array:
     """Diminishing returns of every coordinate at every scale, so that their squares sum as one scale's would: N × F."""
     columns = [np.log1p(weights_NC / scale) / np.log1p(1.0 / scale) for scale in SCALES]
-    return np.concatenate(columns, axis=1) / np.sqrt(len(SCALES))
+    return np.asarray(np.concatenate(columns, axis=1) / np.sqrt(len(SCALES)))
 
 
 def _covariance(left_NF: Array, right_MF: Array) -> Array:

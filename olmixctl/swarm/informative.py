@@ -1,4 +1,4 @@
-"""A swarm chosen to be informative: each mixture is the one that lowers the law's uncertainty most where mixes are sought.
+"""A swarm chosen to be informative: every mixture lowers what the law does not know where mixes are sought.
 
 The Dirichlet swarm spreads at random. Here candidates are drawn (`candidates`), and one after the other the candidate
 is taken that lowers the mean variance over the region of the solve most, given the mixtures before it (`information`).
