@@ -14,7 +14,7 @@ from decimal import Decimal
 from olmixctl.errors import InfeasibleError, OlmixctlError
 from olmixctl.fingerprint import canonical_json, digest
 from olmixctl.inventory import Inventory
-from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.model import RunRecord, is_adopted
 from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.model import Lock
 from olmixctl.methods.ancestry import History, ancestry_checks, kept_domains, mix_before
@@ -100,6 +100,8 @@ def _trainer(lock: Lock, observed: Observed) -> VerifyCheck:
     trainer = str(lock.inputs.get("trainer", ""))
     ok = is_rehearsal(trainer) == is_rehearsal(observed.trainer)
     kind = "a rehearsal: weights from a response surface" if is_rehearsal(trainer) else f"runs of trainer {trainer}"
+    if is_adopted(trainer):
+        kind = f"none: the runs were adopted from tables of others ({trainer})"
     return VerifyCheck(name="trainer", ok=ok, detail=kind if ok else f"{kind}; the mix file asks for another")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from olmixctl.errors import UsageError
-from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.model import RunRecord, is_adopted
 from olmixctl.ledger.standing import UNCONTESTED, Standing
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
@@ -80,7 +80,8 @@ def build_plan(
         changes = replace(found, affected=tuple(sorted({*found.affected, *more})))
     wish = _wish(observed, changes, options)
     lost = lost_evidence(lock, records, standing)
-    asked = choose_route(observed, lock, changes, wish.reuse, recompute=wish.recompute, lost=lost)
+    adopted = _adopted_evidence(observed, lock, records)
+    asked = choose_route(observed, lock, changes, wish.reuse, recompute=wish.recompute, lost=lost, adopted=adopted)
     # With nothing to do nothing is fitted or priced: a ledger that reads a run when it is asked for reads none.
     known: Mapping[str, RunRecord] = {} if asked.kind == "none" else records
     situation = Situation(
@@ -92,8 +93,16 @@ def build_plan(
         design=design,
         rates=calibrate(observed, known.values(), () if lock is None else lock.evidence),
         appraise=appraise,
+        adopted=adopted,
     )
     return _plan(situation, decide(situation, wish), found, options, standing)
+
+
+def _adopted_evidence(observed: Observed, lock: Lock | None, records: Mapping[str, RunRecord]) -> tuple[str, ...]:
+    """The adopted runs that answer, of a lock that rests on such; none is read where they are the lock's own."""
+    if lock is None or not lock.evidence or not is_adopted(observed.trainer):
+        return ()
+    return lock.evidence if set(records) == set(lock.evidence) else tuple(Recorded.of(observed, records).points)
 
 
 def _plan(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from olmixctl.ledger.model import is_adopted
 from olmixctl.lock.model import Lock
 from olmixctl.plan.domain_changes import detect_domain_changes
 from olmixctl.plan.model import Action, Category, Change, Check, Observed
@@ -29,6 +30,10 @@ _SECTIONS: dict[str, tuple[Category, Action, str]] = {
     "method": ("solver", "none", "refitted on recorded evidence"),
 }
 
+# Of sections that say how runs are trained here: adopted runs were not trained by them.
+_UNTOUCHED: tuple[Category, Action, str] = ("proxy", "none", "adopted runs were not trained by it")
+_OF_TRAINING = ("proxy", "swarm")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChangeSet:
@@ -47,6 +52,7 @@ class ChangeSet:
         evals_changed: any difference in what is measured.
         protection_changed: a domain became protected or is so no longer; the lock has to know.
         sections: names of the changed sections of the inputs.
+        adopted: the runs behind the lock were adopted, and go on to be its evidence.
     """
 
     changes: tuple[Change, ...]
@@ -57,6 +63,7 @@ class ChangeSet:
     evals_changed: bool
     protection_changed: bool
     sections: tuple[str, ...]
+    adopted: bool = False
     origins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     proposals: tuple[str, ...] = ()
     notes: tuple[Check, ...] = ()
@@ -69,9 +76,10 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
     evals_added = tuple(sorted(name for name, ev in observed.evals.items() if ev not in set(lock.evals.values())))
     before, after = _comparable_inputs(observed, lock, kept)
     sections = tuple(name for name in sorted(_SECTIONS) if before.get(name) != after.get(name))
+    adopted = is_adopted(observed.trainer) and lock.inputs.get("trainer") == observed.trainer
     changes = [
         *domains.changes,
-        *_section_changes(before, after, sections),
+        *_section_changes(before, after, sections, adopted=adopted),
         *_eval_changes(observed, lock),
         *_protection_changes(observed, lock, kept),
     ]
@@ -88,6 +96,7 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
         evals_changed=sorted(observed.evals.values()) != sorted(lock.evals.values()),
         protection_changed=any(_protection_changes(observed, lock, kept)),
         sections=sections,
+        adopted=adopted,
         origins=domains.origins,
         proposals=domains.proposals,
         notes=domains.notes,
@@ -110,10 +119,10 @@ def _comparable_inputs(
 
 
 def _section_changes(
-    inputs_before: Mapping[str, Any], inputs_after: Mapping[str, Any], sections: tuple[str, ...]
+    inputs_before: Mapping[str, Any], inputs_after: Mapping[str, Any], sections: tuple[str, ...], *, adopted: bool
 ) -> Iterator[Change]:
     for section in sections:
-        category, action, reason = _SECTIONS[section]
+        category, action, reason = _UNTOUCHED if adopted and section in _OF_TRAINING else _SECTIONS[section]
         before, after = inputs_before.get(section), inputs_after.get(section)
         for subject, old, new in _leaves(section, before, after):
             yield Change(category=category, subject=subject, action=action, reason=reason, before=old, after=new)

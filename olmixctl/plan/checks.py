@@ -75,6 +75,7 @@ def context_checks(observed: Observed, lock: Lock | None, route: Route, changes:
             message="executor fake answers from a response surface: the weights are a rehearsal, nothing is measured",
             remedy="executor: {kind: local} trains real proxies",
         )
+    yield from _unmeasurable(observed, route)
     yield from _idle_declarations(spec, lock)
     yield from block_cap_check(observed, route)
     if lock is not None and lock.solution.status == "carried" and route.kind == "none":
@@ -102,6 +103,21 @@ def context_checks(observed: Observed, lock: Lock | None, route: Route, changes:
             name="kept-under-old-metrics",
             message=f"the kept ratios were chosen without {', '.join(changes.evals_added)}",
             remedy="--reuse none estimates every share under the new metrics",
+        )
+
+
+def _unmeasurable(observed: Observed, route: Route) -> Iterator[Check]:
+    """Runs that would have to measure what is only adopted."""
+    declared = [item.name for item in observed.spec.evals if item.declared is not None]
+    if declared and route.kind == "train" and not is_rehearsal(observed.trainer):
+        more = f" and {len(declared) - 3} more" if len(declared) > 3 else ""
+        yield Check(
+            level="block",
+            name="declared-evals",
+            message=f"runs are needed, and nobody can measure {', '.join(declared[:3])}{more} here: declared evals are "
+            "adopted with the runs of others",
+            remedy="`olmixctl import runs` adopts such runs and --solve-only decides on them; what is to be trained "
+            "needs evals with `paths` or `heldout`",
         )
 
 

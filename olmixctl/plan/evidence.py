@@ -7,14 +7,24 @@ larger simplex: its other weights are zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from olmixctl.ledger.model import RunInputs, RunRecord, parts_of
+from olmixctl.errors import IncompleteError
+from olmixctl.ledger.model import RunInputs, RunRecord, is_adopted, parts_of
 from olmixctl.mixture import GRID, Coordinates, GridMixture
 from olmixctl.plan.model import Observed
 
-__all__ = ["Recorded", "covers", "evidence_weights", "example_inputs", "is_comparable", "run_inputs", "setting_of"]
+__all__ = [
+    "Recorded",
+    "check_covers",
+    "covers",
+    "evidence_weights",
+    "example_inputs",
+    "is_comparable",
+    "run_inputs",
+    "setting_of",
+]
 
 # What may differ between runs that are compared: the mixture, the seed, and metrics beyond those asked for.
 _FREE_FIELDS = {"parts", "seed", "evals"}
@@ -42,6 +52,8 @@ class Recorded:
         for key, record in sorted(records.items()):
             if is_comparable(record, wanted) and (weights := _named(record, ids)) is not None:
                 points[key] = weights
+        if is_adopted(observed.trainer):
+            points = {key: points[key] for key in _once_each(points, records)}
         return cls(records=records, points=points)
 
     def within(self, coordinates: Coordinates) -> dict[str, dict[str, float]]:
@@ -51,22 +63,48 @@ class Recorded:
         return {key: dict(point) for key, point in collapsed.items() if point is not None}
 
 
-def covers(points: Mapping[str, Mapping[str, float]], coordinates: Coordinates) -> bool:
-    """Whether recorded runs suffice to solve: every coordinate was sampled, by more mixtures than coordinates."""
-    sampled = {name for point in points.values() for name, weight in point.items() if weight > 0}
+def covers(points: Mapping[str, Mapping[str, float]], coordinates: Coordinates, *, adopted: bool = False) -> bool:
+    """Whether recorded runs suffice to solve: every coordinate was sampled, by more mixtures than coordinates.
+
+    Of adopted runs there will be no more: two mixtures do, what none sampled is held, and few runs are said to be few.
+    """
     mixtures = {tuple(sorted(point.items())) for point in points.values()}
+    if adopted:
+        return len(mixtures) > 1
+    sampled = {name for point in points.values() for name, weight in point.items() if weight > 0}
     return set(coordinates.names) <= sampled and len(mixtures) > len(coordinates.names)
 
 
+def check_covers(points: Mapping[str, Mapping[str, float]], coordinates: Coordinates, *, adopted: bool = False) -> None:
+    """See `covers`; where there is no lock yet whose shares could be carried over.
+
+    Raises:
+        IncompleteError: the recorded runs do not suffice.
+    """
+    if covers(points, coordinates, adopted=adopted):
+        return
+    if not adopted:
+        message = "no recorded run is evidence for this mix, and there is no lock whose shares could be carried over"
+        remedy = "train the planned runs: olmixctl apply"
+    elif points:
+        message = "all adopted runs have one mixture, which says nothing of what another one would measure"
+        remedy = "adopt runs of other mixtures, too: olmixctl import runs --add"
+    else:
+        message = "the adopted runs are no evidence for this mix: its domains or metrics were others when it got them"
+        remedy = "adopt them again, if they are runs of these domains and metrics: olmixctl import runs"
+    raise IncompleteError(message, remedy=remedy)
+
+
 def run_inputs(observed: Observed, coordinates: Coordinates, point: GridMixture, seed: int) -> RunInputs:
-    """What a run at `point` trains: the inputs of its key."""
+    """What a run at `point` trains: the inputs of its key. Of an adopted run nothing is known of how it was trained."""
     proxy = observed.spec.proxy
+    unknown = is_adopted(observed.trainer)
     return RunInputs(
         parts=parts_of(coordinates, point, observed.contents),
-        model=proxy.model,
-        tokens=proxy.tokens,
-        sequence_length=proxy.sequence_length,
-        batch_size=proxy.batch_size,
+        model="adopted" if unknown else proxy.model,
+        tokens=0 if unknown else proxy.tokens,
+        sequence_length=0 if unknown else proxy.sequence_length,
+        batch_size=0 if unknown else proxy.batch_size,
         tokenizer=observed.tokenizer,
         evals=tuple(sorted(observed.evals.values())),
         seed=seed,
@@ -98,6 +136,14 @@ def example_inputs(observed: Observed) -> RunInputs:
     """The inputs of some run this mix could ask for: what makes others comparable."""
     first = min(observed.states)
     return run_inputs(observed, Coordinates((first,)), GridMixture({first: GRID}), 0)
+
+
+def _once_each(keys: Iterable[str], records: Mapping[str, RunRecord]) -> list[str]:
+    """A run that was adopted again when more was measured is one run: the record with the most metrics stands."""
+    best: dict[object, str] = {}
+    for key in sorted(keys, key=lambda key: (-len(records[key].inputs.evals), key)):
+        best.setdefault((records[key].inputs.parts, records[key].inputs.seed), key)
+    return sorted(best.values())
 
 
 def _named(record: RunRecord, ids: Mapping[str, str]) -> dict[str, float] | None:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from olmixctl.errors import IncompleteError
+from olmixctl.ledger.model import is_adopted
 from olmixctl.lock.model import Lock
 from olmixctl.mixture import GRID, Coordinates, GridMixture, Mixture
 from olmixctl.plan.appraisal import Appraisal, Appraise, Question
 from olmixctl.plan.carry import carried_mix
 from olmixctl.plan.changes import ChangeSet
 from olmixctl.plan.cost import Rates
-from olmixctl.plan.evidence import Recorded, covers, run_inputs
+from olmixctl.plan.evidence import Recorded, check_covers, covers, run_inputs
 from olmixctl.plan.model import Laws, Observed, PlannedRun, Strategy, StrategyName
 from olmixctl.plan.reuse import Route, choose_route, is_incomparable, zero_route
 
@@ -65,6 +65,7 @@ class Situation:
         design: the method's swarm.
         rates: what a run costs.
         appraise: the method's laws.
+        adopted: see `choose_route`.
     """
 
     observed: Observed
@@ -75,10 +76,13 @@ class Situation:
     design: Design
     rates: Rates
     appraise: Appraise
+    adopted: tuple[str, ...] = ()
 
     def route(self, reuse: str, recompute: tuple[str, ...] = ()) -> Route:
         """The route of a strategy."""
-        return choose_route(self.observed, self.lock, self.changes, reuse, recompute=recompute, lost=self.lost)
+        return choose_route(
+            self.observed, self.lock, self.changes, reuse, recompute=recompute, lost=self.lost, adopted=self.adopted
+        )
 
     def runs(self, coordinates: Coordinates) -> tuple[PlannedRun, ...]:
         """The designed runs over `coordinates`, in design order."""
@@ -136,12 +140,10 @@ def decide(situation: Situation, wish: Wish) -> Decision:
 
 def _first_solve(situation: Situation, asked: Route) -> Route:
     points = situation.recorded.within(asked.coordinates)
-    if not covers(points, asked.coordinates):
-        raise IncompleteError(
-            "no recorded run is evidence for this mix, and there is no lock whose shares could be carried over",
-            remedy="train the planned runs: olmixctl apply",
-        )
-    reason = "nothing is trained: solved on the recorded runs"
+    adopted = is_adopted(situation.observed.trainer)
+    check_covers(points, asked.coordinates, adopted=adopted)
+    on = f"{len(points)} adopted runs" if adopted else "the recorded runs"
+    reason = f"nothing is trained: solved on {on}"
     return replace(asked, kind="resolve", reason=reason, evidence=tuple(sorted(points)))
 
 
@@ -221,9 +223,11 @@ class _Choice:
         return _greedy(self.situation, self.wish, asked.coordinates, self.appraisal)
 
     def _zero(self, bases: tuple[Route, ...]) -> Route:
+        # What came or changed since was in no adopted run; its share is carried, not held.
+        adopted = is_adopted(self.situation.observed.trainer) and not self.changes.affected
         for base in bases:
             points = self.situation.recorded.within(base.coordinates)
-            if base.kind == "train" and covers(points, base.coordinates):
+            if base.kind == "train" and covers(points, base.coordinates, adopted=adopted):
                 return zero_route(self.lock, self.changes, base, tuple(sorted(points)))
         return zero_route(self.lock, self.changes, bases[-1], ())
 
