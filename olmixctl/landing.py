@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from olmixctl.atomic import remove_leftovers
@@ -13,7 +14,32 @@ from olmixctl.lock.model import Lock
 from olmixctl.lock.store import write_lock
 from olmixctl.plan.model import Plan
 
-__all__ = ["Bases", "land", "tidy"]
+__all__ = ["ApplyResult", "Bases", "land", "tidy"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplyResult:
+    """What an apply did.
+
+    Attributes:
+        lock: the lock in force now.
+        previous: the lock before, or None.
+        written: a new lock was written.
+        by_another: another apply wrote this very lock meanwhile.
+        trained: runs trained by this apply.
+        recorded: designed runs that were in the ledger already.
+        device_seconds: what the missing runs took; None where none was trained, or they do not say.
+        wall_seconds: from start to the written lock.
+    """
+
+    lock: Lock
+    previous: Lock | None
+    written: bool
+    by_another: bool
+    trained: int
+    recorded: int
+    device_seconds: float | None
+    wall_seconds: float
 
 
 class Bases:

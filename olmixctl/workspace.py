@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from olmixctl.adopting import plan_on, standing_trainer
 from olmixctl.committed import Baseline, lock_at, unmerged_checks
 from olmixctl.errors import (
     BlockedError,
@@ -25,7 +26,7 @@ from olmixctl.errors import (
 from olmixctl.execute.events import DataPreparing, OnEvent, silent
 from olmixctl.execute.protocol import Executor
 from olmixctl.execute.work import Sharing, alone
-from olmixctl.landing import Bases, land, tidy
+from olmixctl.landing import ApplyResult, Bases, land, tidy
 from olmixctl.ledger.freeing import Freed, free_leases
 from olmixctl.ledger.home import LocalHome
 from olmixctl.ledger.lazy import LazyRecords
@@ -38,6 +39,7 @@ from olmixctl.lock.merge import LockMerge, joined_lock
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
+from olmixctl.plan.adopt import with_trainer
 from olmixctl.plan.appraisal import Appraisal, Question
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
 from olmixctl.plan.cost import actual_seconds
@@ -58,31 +60,6 @@ if TYPE_CHECKING:
     from olmixctl.methods.resample import Bootstrap
 
 __all__ = ["ApplyResult", "Workspace"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ApplyResult:
-    """What an apply did.
-
-    Attributes:
-        lock: the lock in force now.
-        previous: the lock before, or None.
-        written: a new lock was written.
-        by_another: another apply wrote this very lock meanwhile.
-        trained: runs trained by this apply.
-        recorded: designed runs that were in the ledger already.
-        device_seconds: what the missing runs took; None where none was trained, or they do not say.
-        wall_seconds: from start to the written lock.
-    """
-
-    lock: Lock
-    previous: Lock | None
-    written: bool
-    by_another: bool
-    trained: int
-    recorded: int
-    device_seconds: float | None
-    wall_seconds: float
 
 
 class Workspace:
@@ -153,17 +130,14 @@ class Workspace:
         observed = with_inventories(observed, lock, self.ledger.home, context)
         if baseline is None:
             self._bases.remember(lock)
-        plan = build_plan(
-            observed,
-            lock,
-            LazyRecords(self.ledger),
-            _design,
-            options or PlanOptions(),
-            appraise=_appraise,
-            standing=self.ledger.standing(),
-        )
+        asked, records, standing = options or PlanOptions(), LazyRecords(self.ledger), self.ledger.standing()
+
+        def make(seen: Observed) -> Plan:
+            return build_plan(seen, lock, records, _design, asked, appraise=_appraise, standing=standing)
+
+        plan = plan_on(make, observed, lock, records, solve_only=asked.solve_only)
         started = (baseline.check,) if isinstance(baseline, Baseline) else unmerged_checks(self.lock_path)
-        refreshed = refresh_checks(self.spec, context) if options is not None and options.refresh else ()
+        refreshed = refresh_checks(self.spec, context) if asked.refresh else ()
         plan = replace(plan, checks=(*plan.checks, *started, *refreshed, *cache_checks(context)))
         return self._check_feasible(plan) if plan.has_changes else plan
 
@@ -247,7 +221,7 @@ class Workspace:
         Raises:
             IncompleteError: stopped before all were done.
         """
-        free, observed = Coordinates(tuple(plan.observed.states)), plan.observed
+        free, observed = Coordinates(tuple(plan.observed.states)), with_trainer(plan.observed, self._trainer)
         asked = {
             (number, seed): PlannedRun(
                 inputs=run_inputs(observed, free, mix, seed), point=mix, weights=mix.as_mixture(), recorded=False
@@ -270,7 +244,7 @@ class Workspace:
 
         lock = self._need_lock()
         around = surroundings(lock, self.lock_path, self.ledger)
-        result = verify_lock(lock, observed_as_locked(self.spec, lock, self._trainer), around)
+        result = verify_lock(lock, self._as_locked(lock), around)
         if deep and result.sound:
             read = data_checks(self.spec, lock, self._context(), around.inventories)
             result = replace(result, checks=(*result.checks, *read))
@@ -291,8 +265,7 @@ class Workspace:
         from olmixctl.methods.resample import Bootstrap
 
         lock = self._need_lock()
-        observed = observed_as_locked(self.spec, lock, self._trainer)
-        return explanation(lock, observed, self.lock_path, self.ledger, (domain, bootstrap or Bootstrap()))
+        return explanation(lock, self._as_locked(lock), self.lock_path, self.ledger, (domain, bootstrap or Bootstrap()))
 
     def export(self, form: str, *, tokens: int | None = None, check: bool = False) -> tuple[str, tuple[str, ...]]:
         """The lock in a trainer's own syntax, and remarks for the person.
@@ -333,6 +306,9 @@ class Workspace:
     @property
     def _trainer(self) -> str:
         return self._executor({}).trainer
+
+    def _as_locked(self, lock: Lock) -> Observed:
+        return observed_as_locked(self.spec, lock, standing_trainer(lock, self._trainer))
 
     def _check_feasible(self, plan: Plan) -> Plan:
         """`plan`, with a warning where kept ratios do not stand under the bounds.
