@@ -25,6 +25,7 @@ from olmixctl.spec.model import (
     ObjectiveSpec,
     ProxySpec,
     RatioSpec,
+    StopSpec,
     SwarmSpec,
     TargetSpec,
 )
@@ -194,7 +195,9 @@ class _Builder:
         of, to = (self._select(f"{where}.{side}", item["ratio"][side]) for side in ("of", "to"))
         if both := sorted(set(of) & set(to)):
             message = f"{_listed(both)} {'is' if len(both) == 1 else 'are'} on both sides of the ratio"
-            self._finding(where, message, "name a domain in `of` or in `to`; a share of the mix is bounded by `domains`")
+            self._finding(
+                where, message, "name a domain in `of` or in `to`; a share of the mix is bounded by `domains`"
+            )
         return RatioSpec(name=item["name"], of=of, to=to, **_floats(item, "min", "max"))
 
     def _proxy(self, data: _Data) -> ProxySpec:
@@ -238,7 +241,9 @@ _PLAIN = ("name", "tokenizer", "surrogate", "method", "reuse", "ledger", "descri
 
 
 def _swarm(data: _Data) -> SwarmSpec:
-    options = _whole(data, "seed")
+    options = _whole(data, "seed", "rounds")
+    if "stop" in data:
+        options["stop"] = StopSpec(**_floats(data["stop"], "regret", "confidence"))
     if "runs_per_coordinate" in data:
         # By its decimal text: 2.1 in the file is 21/10, not the nearest binary fraction.
         options["runs_per_coordinate"] = Fraction(str(data["runs_per_coordinate"]))

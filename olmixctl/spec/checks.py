@@ -118,7 +118,9 @@ def _check_constraints(spec: MixSpec) -> Iterator[Finding]:
             yield Finding(f"constraints.{name}.name", f"{name!r} is the name of a domain", "choose another name")
     for ratio in spec.ratios:
         if ratio.name in groups and bounded[ratio.name] == 1:
-            yield Finding(f"constraints.{ratio.name}.name", f"{ratio.name!r} is a group of domains", "choose another name")
+            yield Finding(
+                f"constraints.{ratio.name}.name", f"{ratio.name!r} is a group of domains", "choose another name"
+            )
 
 
 def _check_proxy(spec: MixSpec) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ __all__ = [
     "ObjectiveSpec",
     "ProxySpec",
     "RatioSpec",
+    "StopSpec",
     "SwarmSpec",
     "TargetSpec",
 ]
@@ -184,11 +185,30 @@ class ProxySpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StopSpec:
+    """Training ends early once P(objective of the mix − that of the best one < `regret`) ≥ `confidence`."""
+
+    regret: float
+    confidence: float = 0.9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SwarmSpec:
-    """How many mixtures, and the seed they are drawn with: K = runs_per_coordinate · (d + 1)."""
+    """The mixtures that are tried.
+
+    Attributes:
+        runs_per_coordinate: K = runs_per_coordinate · (d + 1) mixtures.
+        seed: they are drawn with.
+        design: `dirichlet` (random ones around the natural mix) or `informative` (those that say most).
+        rounds: parts that they are trained in; the first is the design, later ones follow from what was measured.
+        stop: when less than all of them is enough; None trains all.
+    """
 
     runs_per_coordinate: Fraction = Fraction(3)
     seed: int = 0
+    design: Literal["dirichlet", "informative"] = "dirichlet"
+    rounds: int = 1
+    stop: StopSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

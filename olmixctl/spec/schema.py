@@ -105,6 +105,7 @@ _EXAMPLES = {
     "of": "of: [DOMAIN]",
     "to": "to: [DOMAIN]",
     "max": "min: 0.1` or `max: 0.5",
+    "regret": "regret: 0.002",
     "proxy": "proxy: {model: 15m, tokens: 5x}",
     "evals": "evals: [{name: heldout, heldout: DOMAIN, fraction: 0.01}]",
 }
@@ -120,7 +121,10 @@ def _unknown(path: Keys, key: str, siblings: Mapping[str, Any], known: list[str]
         return Violation(path, "an eval has `paths` or `heldout`, not both", "make two evals of it", True)
     if key == "domains" and "ratio" in siblings:
         return Violation(
-            path, "a constraint has `domains` or `ratio`, not both", "make two constraints of it, each with a name", True
+            path,
+            "a constraint has `domains` or `ratio`, not both",
+            "make two constraints of it, each with a name",
+            True,
         )
     if (likely := closest(key, free)) is not None:
         return Violation(path, f"unknown field {key!r}", f"did you mean {likely!r}?", True)

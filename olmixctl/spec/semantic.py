@@ -19,7 +19,16 @@ from fractions import Fraction
 from typing import Any
 
 from olmixctl.fingerprint import digest
-from olmixctl.spec.model import ConstraintSpec, DomainSpec, EvalSpec, MixSpec, ObjectiveSpec, ProxySpec, RatioSpec
+from olmixctl.spec.model import (
+    ConstraintSpec,
+    DomainSpec,
+    EvalSpec,
+    MixSpec,
+    ObjectiveSpec,
+    ProxySpec,
+    RatioSpec,
+    SwarmSpec,
+)
 
 __all__ = ["full_digest", "metadata_inputs", "semantic_digest", "semantic_inputs"]
 
@@ -36,7 +45,7 @@ def semantic_inputs(spec: MixSpec) -> dict[str, Any]:
         "objective": _objective(spec.objective),
         "constraints": {c.name: _constraint(c) for c in spec.constraints} | {r.name: _ratio(r) for r in spec.ratios},
         "proxy": _proxy(spec.proxy),
-        "swarm": {"runs_per_coordinate": _exact(spec.swarm.runs_per_coordinate), "seed": spec.swarm.seed},
+        "swarm": _swarm(spec.swarm),
         "surrogate": spec.surrogate,
         "method": spec.method,
         "tokenizer": "bytes" if spec.tokenizer == "bytes" else "file",
@@ -132,6 +141,15 @@ def _proxy(proxy: ProxySpec) -> dict[str, Any]:
         "seed": proxy.seed,
         "repeats": proxy.repeats,
     }
+
+
+def _swarm(swarm: SwarmSpec) -> dict[str, Any]:
+    found: dict[str, Any] = {"runs_per_coordinate": _exact(swarm.runs_per_coordinate), "seed": swarm.seed}
+    # Keys of their own, so that the digests of mixes without them stay what they were.
+    found |= {} if swarm.design == "dirichlet" else {"design": swarm.design}
+    found |= {} if swarm.rounds == 1 else {"rounds": swarm.rounds}
+    stop = swarm.stop
+    return found | ({} if stop is None else {"stop": {"regret": stop.regret, "confidence": stop.confidence}})
 
 
 def _exact(value: Fraction) -> str:

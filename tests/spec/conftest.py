@@ -71,7 +71,7 @@ constraints:
   - {name: code-share, domains: [code, "pdfs/*"], min: 0.05, max: 0.6}
   - {name: crawled, domains: ["tag:crawl"], max: 0.7}
 proxy: {model: 15m, tokens: 5x, sequence_length: 512, batch_size: 32, seed: 7, repeats: 2}
-swarm: {runs_per_coordinate: 2.1, seed: 3}
+swarm: {runs_per_coordinate: 2.1, seed: 3, design: informative, rounds: 4, stop: {regret: 0.002, confidence: 0.8}}
 surrogate: log_linear
 method: olmix
 reuse: partial

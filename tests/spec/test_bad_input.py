@@ -140,6 +140,19 @@ def test_one_problem(refuse, small, case):
 
 # (what is added, line:column, field, in the message, in the remedy)
 ADDED = {
+    "no rounds": ("swarm: {rounds: 0}", "10:17", "swarm.rounds", "the number 0", "1 to 20"),
+    "half a round": ("swarm: {rounds: 1.5}", "10:17", "swarm.rounds", "1.5", "1 to 20"),
+    "unknown design": ("swarm: {design: foo}", "10:17", "swarm.design", "'foo'", "dirichlet, informative"),
+    "negative regret": ("swarm: {stop: {regret: -1}}", "10:24", "swarm.stop.regret", "-1", "bits per byte above 0"),
+    "no regret": ("swarm: {stop: {confidence: 0.9}}", "10:9", "swarm.stop.regret", "is missing", "regret: 0.002"),
+    "sure": (
+        "swarm: {stop: {regret: 0.01, confidence: 1.5}}",
+        "10:42",
+        "swarm.stop.confidence",
+        "1.5",
+        "below 1, such as 0.9",
+    ),
+    "stop without a limit": ("swarm: {stop: true}", "10:15", "swarm.stop", "true", "a mapping"),
     "reference": ("objective: {reference: naturl}", "10:24", "objective.reference", "'naturl'", "'natural'"),
     "reference of a list": ("objective: {reference: [a]}", "10:13", "objective.reference", "a list", "uniform"),
     "unknown domain": (

@@ -112,6 +112,11 @@ MEANING = {
     "repeats": ("repeats: 2", "repeats: 3"),
     "runs": ("2.1", "2.2"),
     "swarm's seed": ("seed: 3", "seed: 4"),
+    "design": ("design: informative", "design: dirichlet"),
+    "rounds": ("rounds: 4", "rounds: 5"),
+    "stop": (", stop: {regret: 0.002, confidence: 0.8}", ""),
+    "regret": ("regret: 0.002", "regret: 0.003"),
+    "confidence": ("confidence: 0.8", "confidence: 0.9"),
     "surrogate": ("surrogate: log_linear", "surrogate: auto"),
 }
 
@@ -137,8 +142,12 @@ def test_the_way_a_number_is_written_means_nothing(full):
 
 
 def test_a_default_written_out_means_nothing(small):
-    said = small + "objective: {kl: 0.05, reference: natural}\nswarm: {runs_per_coordinate: 3, seed: 0}\nreuse: auto\n"
+    said = small + "objective: {kl: 0.05, reference: natural}\n"
+    said += "swarm: {runs_per_coordinate: 3, seed: 0, design: dirichlet, rounds: 1}\nreuse: auto\n"
     assert full_digest(spec_of(small)) == full_digest(spec_of(said))
+    # The confidence that is not said is 0.9.
+    plain, certain = (small + f"swarm: {{stop: {{regret: 0.01{more}}}}}\n" for more in ("", ", confidence: 0.9"))
+    assert full_digest(spec_of(plain)) == full_digest(spec_of(certain))
 
 
 def test_inputs_are_json_and_digests_are_stable(full, small):
