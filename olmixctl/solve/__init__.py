@@ -5,7 +5,7 @@ from __future__ import annotations
 from olmixctl.solve.certificate import EXACT_TOLERANCE, ROUNDED_TOLERANCE, Certificate, certify
 from olmixctl.solve.exact import Solution, SolveError, optimum, solve
 from olmixctl.solve.feasible import check_feasible
-from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, block_cap, cap_rows, caps
+from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, WorstCase, block_cap, cap_rows, caps
 from olmixctl.solve.program import objective_at
 from olmixctl.solve.project import project
 from olmixctl.solve.round import Rounded, round_solution
@@ -20,6 +20,7 @@ __all__ = [
     "Rounded",
     "Solution",
     "SolveError",
+    "WorstCase",
     "block_cap",
     "cap_rows",
     "caps",

@@ -1,7 +1,9 @@
 """Is a mix optimal? The proof, without cvxpy: what `verify` and every solve end with.
 
 For a convex objective F and any point y of its domain, F(y) + min over feasible s of ∇F(y)·(s − y) lies under the
-optimum (Frank & Wolfe 1956); the minimum is a linear program. The bound is taken at y = the optimum the
+optimum (Frank & Wolfe 1956); the minimum is a linear program. Where the worst family counts, each family has its
+tangent at y, and the bound is the least their greatest can be; a guardrail that is not linear is replaced by its
+tangent too, which every mix that keeps it keeps (Kelley 1960). The bound is taken at y = the optimum the
 interior-point method finds, where it is tight; at a rounded point itself it would be loose, because the gradient of
 KL changes by the *relative* rounding of the smallest weight. The gap F(point) − bound is then a fact about the point,
 whatever found y.
@@ -15,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from olmixctl.solve.exponents import Array
 from olmixctl.solve.feasible import with_room
 from olmixctl.solve.interior import Interior, minimise
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import LEAST, Program, build
-from olmixctl.solve.rows import Array
 
 __all__ = ["EXACT_TOLERANCE", "ROUNDED_TOLERANCE", "Certificate", "certify", "certify_program"]
 
@@ -85,28 +87,31 @@ def certify_program(program: Program, point: Mapping[str, float], anchor: Interi
 
 
 def lower_bound(program: Program, y_C: Array) -> float:
-    """A proven lower bound of the optimum from the linearisation at y; −∞ when the linear program fails."""
+    """A proven lower bound of the optimum from the tangents at y; −∞ when the linear program fails."""
     from scipy.optimize import linprog
 
     if not len(y_C):
         return program.value(y_C)
-    rows = program.rows
     # The bound holds from any point of the domain; a hair inside it the gradient of KL is finite.
     inside_C = np.maximum(y_C, LEAST)
-    gradient_C = program.gradient(inside_C)
+    losses_F, slopes_FC = program.losses(inside_C), program.loss_slopes(inside_C)
+    pull_C, rows = program.pull(inside_C), program.rows
+    G_KC, limit_K = rows.linearised(inside_C)
+    # The variables are the mix and t, which no tangent of a family exceeds.
+    tangents = np.hstack([slopes_FC, np.full((len(losses_F), 1), -1.0)])
     solved = linprog(
-        gradient_C,
-        A_ub=rows.G_KC if len(rows.G_KC) else None,
-        b_ub=program.limits if len(rows.G_KC) else None,
-        A_eq=rows.B_EC,
+        np.append(pull_C, 1.0),
+        A_ub=np.vstack([np.pad(G_KC, ((0, 0), (0, 1))), tangents]),
+        b_ub=np.concatenate([limit_K + program.room, slopes_FC @ inside_C - losses_F]),
+        A_eq=np.pad(rows.B_EC, ((0, 0), (0, 1))),
         b_eq=rows.target_E,
-        bounds=(0, None),
+        bounds=[(0, None)] * len(y_C) + [(None, None)],
         method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
     if solved.status != 0 or solved.fun is None:
         return -math.inf
-    return program.value(inside_C) + float(solved.fun) - float(gradient_C @ inside_C)
+    return program.divergence(inside_C) + float(solved.fun) - float(pull_C @ inside_C)
 
 
 def _gain(program: Program, anchor: Interior, primal: float) -> float:

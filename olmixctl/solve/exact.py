@@ -15,11 +15,11 @@ import numpy as np
 from olmixctl.errors import OlmixctlError
 from olmixctl.mixture import Mixture
 from olmixctl.solve.certificate import EXACT_TOLERANCE, Certificate, certify_program
+from olmixctl.solve.exponents import Array, Exponents
 from olmixctl.solve.feasible import check_program, with_room
 from olmixctl.solve.interior import Interior, minimise
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import Program, build
-from olmixctl.solve.rows import Array
 
 __all__ = ["ACTIVE", "Solution", "SolveError", "optimum", "solve"]
 
@@ -50,7 +50,8 @@ class Solution:
         solver: who gave the verdict.
         point: coordinate → weight.
         objective: weighted mean metric plus λ KL, bits per byte.
-        duals: bound → multiplier > 0, active bounds only: by how much the objective falls per unit of loosening.
+        duals: bound → multiplier > 0, active bounds only: by how much the objective falls per unit of loosening. Where
+            the worst family counts, `family:NAME` → its weight in the mean that has the same optimum; they sum to 1.
         residuals: the certificate of the point before rounding.
         zero_reference: coordinates held at zero because their reference share is zero.
     """
@@ -128,21 +129,18 @@ def _clarabel(program: Program) -> Array:
 
     x = cp.Variable(len(program.names))
     rows = program.rows
-    # exp(shift) is taken out of the exponent: the cone program is better scaled and the same.
-    terms = [
-        float(w * np.exp(s)) * cp.exp(a @ x)
-        for w, s, a in zip(program.weight_M, program.shift_M, program.A_MC, strict=True)
-    ]
-    objective = sum(terms, start=cp.Constant(0.0))
+    losses = _losses(cp, program, x)
+    objective = losses[0] if len(losses) == 1 else cp.maximum(*losses)
     if program.kl > 0:
         divergence = cp.sum(cp.rel_entr(x, program.reference_C)) + program.tilt_C @ x
         objective = objective + program.kl * divergence
     constraints = [x >= 0, rows.B_EC @ x == rows.target_E]
     # A thousand kept domains have a thousand caps far above their ratios: rows of such different size end a solver.
-    reach_K = np.maximum(rows.G_KC.max(axis=1, initial=0.0), 0.0) * max(float(rows.target_E[0]), 0.0)
-    near_K = program.limits < _FAR * reach_K
+    reach_K = np.maximum(rows.left.A_NC.max(axis=1, initial=0.0), 0.0) * max(float(rows.target_E[0]), 0.0)
+    near_K = rows.linear & (program.limits < _FAR * reach_K)
     if near_K.any():
-        constraints.append(rows.G_KC[near_K] @ x <= program.limits[near_K])
+        constraints.append(rows.left.A_NC[near_K] @ x <= program.limits[near_K])
+    constraints += [bent <= program.limits[k] for k, bent in _bent(cp, rows.left, x).items()]
     cone = cp.Problem(cp.Minimize(objective), constraints)
     statuses = []
     for settings in _ATTEMPTS:
@@ -153,6 +151,25 @@ def _clarabel(program: Program) -> Array:
         f"the solver ended with: {', then '.join(statuses)}",
         remedy="loosen bounds that leave almost no room, or raise objective.kl",
     )
+
+
+def _losses(cp: Any, program: Program, x: Any) -> list[Any]:  # noqa: ANN401  (cvxpy is not annotated)
+    """The loss of each family, less its offset and baseline, which change nothing but the worst."""
+    laws, bent = program.exponents, _bent(cp, program.exponents, x)
+    # exp(shift) is taken out of the exponent: the cone program is better scaled and the same.
+    losses = [cp.exp(bent.get(m, laws.A_NC[m] @ x)) for m in range(len(laws.shift_N))]
+    size_M = np.exp(laws.shift_N)
+    constant_F = program.weight_FM @ program.offset_M - program.baseline_F
+    return [
+        sum((float(w) * loss for w, loss in zip(weight_M * size_M, losses, strict=True) if w), cp.Constant(constant))
+        for weight_M, constant in zip(program.weight_FM, constant_F, strict=True)
+    ]
+
+
+def _bent(cp: Any, functions: Exponents, x: Any) -> dict[int, Any]:  # noqa: ANN401
+    """Number → left side or exponent, without its shift, of the functions with returns."""
+    parts = zip(functions.curved_V.tolist(), functions.returns_VC, functions.scale_VC, strict=True)
+    return {n: functions.A_NC[n] @ x - a_C @ cp.log1p(cp.multiply(1.0 / s_C, x)) for n, a_C, s_C in parts}
 
 
 def _status(cp: Any, cone: Any, settings: Mapping[str, float]) -> str:  # noqa: ANN401  (cvxpy is not annotated)
@@ -183,11 +200,15 @@ def _agreed(program: Program, refined: Interior, verdict_C: Array) -> Interior:
 
 
 def _duals(program: Program, refined: Interior) -> dict[str, float]:
-    """Multipliers by the bound's name; the simplex has none to report."""
+    """Multipliers by the bound's name, and those of families where the worst counts; the simplex has none to report."""
     rows = program.rows
-    pairs = [*zip(rows.sides_K, refined.duals_K, strict=True), *zip(rows.sides_E, np.abs(refined.duals_E), strict=True)]
+    pairs = [
+        *((side.name, value) for side, value in zip(rows.sides_K, refined.duals_K, strict=True)),
+        *((side.name, value) for side, value in zip(rows.sides_E, np.abs(refined.duals_E), strict=True)),
+        *((f"family:{name}", value) for name, value in zip(program.families, refined.duals_F, strict=True) if name),
+    ]
     duals: dict[str, float] = {}
-    for side, value in pairs:
-        if side.name != "simplex" and value > ACTIVE:
-            duals[side.name] = duals.get(side.name, 0.0) + float(value)
+    for name, value in pairs:
+        if name != "simplex" and value > ACTIVE:
+            duals[name] = duals.get(name, 0.0) + float(value)
     return dict(sorted(duals.items()))

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import InfeasibleError
+from olmixctl.solve.exponents import Array
+from olmixctl.solve.interior import widest
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import Program, build
 from olmixctl.solve.rows import Rows, Side
@@ -20,6 +22,7 @@ _SLACK = 1e-9
 """Bounds that a mix can meet within this are taken as met: it is a thousandth of the grid."""
 _OF_SEVERAL = ("constraint:", "guardrail:", "max_ratio:", "min_ratio:", "ratio:")
 """Bounds that are on several domains, which may overlap: they do not add up to one."""
+_CUTS = 200
 ROOM = 5e-8
 """A twentieth of the grid: the least width in which the optimum is looked for."""
 
@@ -40,15 +43,20 @@ def check_feasible(problem: MixProblem, metrics: Sequence[ConvexMetric] = ()) ->
 def check_program(program: Program, problem: MixProblem) -> None:
     """`check_feasible` for a program that is already built."""
     rows = program.rows
-    keep_K = np.ones(len(rows.sides_K), dtype=bool)
     keep_E = np.ones(len(rows.sides_E), dtype=bool)
-    if _shortfall(rows, keep_K, keep_E) <= _SLACK:
-        return
+    # Linear rows first: where they conflict by themselves, no tangent is needed to say so.
+    keep_K = rows.linear
+    if _agree(program, keep_K, keep_E):
+        if keep_K.all():
+            return
+        keep_K = np.ones(len(rows.sides_K), dtype=bool)
+        if _agree(program, keep_K, keep_E):
+            return
     # Deletion filter: what can go while the rest still conflicts is no part of an irreducible set.
     for keep, start in ((keep_K, 0), (keep_E, 1)):
         for i in range(start, len(keep)):
-            keep[i] = False
-            if _shortfall(rows, keep_K, keep_E) <= _SLACK:
+            was, keep[i] = keep[i], False
+            if was and _agree(program, keep_K, keep_E):
                 keep[i] = True
     sides = [
         s for kept, of in ((keep_K, rows.sides_K), (keep_E, rows.sides_E)) for s, k in zip(of, kept, strict=True) if k
@@ -62,51 +70,88 @@ def with_room(program: Program) -> Program:
     Bounds that leave a single point have no inside, their multipliers no limit, and an interior-point method nothing
     to walk in. In `ROOM` it has; what is found breaks no bound by more, and rounding puts it back inside.
     """
-    from scipy.optimize import linprog
-
     rows = program.rows
     if not len(rows.sides_K):
         return program
-    width = linprog(
-        np.append(np.zeros(rows.G_KC.shape[1]), -1.0),
-        A_ub=np.vstack([
-            np.hstack([rows.G_KC, np.ones((len(rows.G_KC), 1))]),
-            *(np.hstack([sign * rows.B_EC, np.zeros((len(rows.B_EC), 1))]) for sign in (1.0, -1.0)),
-        ]),
-        b_ub=np.concatenate([rows.limit_K, rows.target_E + _SLACK, _SLACK - rows.target_E]),
-        bounds=[(0, None)] * rows.G_KC.shape[1] + [(None, ROOM)],
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )  # fmt: skip
-    if width.status != 0 or width.fun is None:
-        raise ArithmeticError(f"the width program, which always has a solution, ended with: {width.message}")
-    lack = ROOM + float(width.fun)
+    width = _width(rows) if rows.linear.all() else -float(rows.excess(widest(program)).max())
+    lack = ROOM - min(width, ROOM)
     if lack <= _SLACK:
         return program
     return replace(program, room=lack)
 
 
-def _shortfall(rows: Rows, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_]) -> float:
-    """The least t with G x ≤ limit + t, |B x − target| ≤ t, x ≥ 0: zero when the rows agree."""
-    from scipy.optimize import linprog
+def _width(rows: Rows) -> float:
+    """The greatest t ≤ `ROOM` with G x + t ≤ limit, B x = target, x ≥ 0, for linear rows."""
+    solved = _linear_program(
+        np.append(np.zeros(rows.left.A_NC.shape[1]), -1.0),
+        np.vstack([
+            np.hstack([rows.left.A_NC, np.ones((len(rows.left.A_NC), 1))]),
+            *(np.hstack([sign * rows.B_EC, np.zeros((len(rows.B_EC), 1))]) for sign in (1.0, -1.0)),
+        ]),
+        np.concatenate([rows.limit_K, rows.target_E + _SLACK, _SLACK - rows.target_E]),
+        [*[(0.0, None)] * rows.left.A_NC.shape[1], (None, ROOM)],
+    )  # fmt: skip
+    return float(solved[-1])
 
-    G_KC, B_EC = rows.G_KC[keep_K], rows.B_EC[keep_E]
-    limit_K, target_E = rows.limit_K[keep_K], rows.target_E[keep_E]
-    left = np.concatenate([G_KC, B_EC, -B_EC])
-    right = np.concatenate([limit_K, target_E, -target_E])
+
+def _agree(program: Program, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_]) -> bool:
+    """Whether some mix keeps these rows within `_SLACK`. Where rows are bent, whatever is said is proven.
+
+    Tangents at the widest point decide almost always: there they are as wide as the rows themselves. Where they do
+    not, tangents where the linear program ends are added, one after the other (Kelley 1960).
+
+    Raises:
+        ArithmeticError: neither a mix nor a proof that there is none was found.
+    """
+    rows = program.rows.kept(keep_K, keep_E)
+    if rows.linear.all():
+        return _least_breach([rows.linearised(np.zeros(len(program.names)))], rows)[0] <= _SLACK
+    x_C = widest(replace(program, rows=rows))
+    cuts = []
+    for _ in range(_CUTS):
+        if rows.violation(x_C) <= _SLACK:
+            return True
+        cuts.append(rows.linearised(x_C))
+        least, x_C = _least_breach(cuts, rows)
+        if least > _SLACK:
+            return False
+    raise ArithmeticError(f"the bounds with guardrails were neither met nor refuted in {_CUTS} steps")
+
+
+def _least_breach(cuts: Sequence[tuple[Array, Array]], rows: Rows) -> tuple[float, Array]:
+    """The least t with G x ≤ limit + t for every pair of `cuts`, |B x − target| ≤ t, x ≥ 0, and an x that has it.
+
+    Zero when they agree.
+    """
+    left = np.concatenate([*(G_KC for G_KC, _ in cuts), rows.B_EC, -rows.B_EC])
+    right = np.concatenate([*(limit_K for _, limit_K in cuts), rows.target_E, -rows.target_E])
     cost = np.zeros(left.shape[1] + 1)
     cost[-1] = 1.0
+    solved = _linear_program(cost, np.hstack([left, -np.ones((len(left), 1))]), right, [(0, None)] * len(cost))
+    return float(solved[-1]), solved[:-1]
+
+
+def _linear_program(
+    cost: Array, left: Array, right: Array, bounds: Sequence[tuple[float | None, float | None]]
+) -> Array:
+    """Minimise cost·v with left v ≤ right: the minimiser.
+
+    Raises:
+        ArithmeticError: it failed; it is asked only where there is an answer.
+    """
+    from scipy.optimize import linprog
+
     solved = linprog(
         cost,
-        A_ub=np.hstack([left, -np.ones((len(left), 1))]),
+        A_ub=left,
         b_ub=right,
-        bounds=(0, None),
+        bounds=bounds,
         method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
-    if solved.status != 0 or solved.fun is None:
-        raise ArithmeticError(f"the feasibility program, which always has a solution, ended with: {solved.message}")
-    return float(solved.fun)
+    if solved.status != 0 or solved.x is None:
+        raise ArithmeticError(f"a linear program, which always has a solution, ended with: {solved.message}")
+    return np.asarray(solved.x)
 
 
 def _holds(program: Program, problem: MixProblem) -> list[Side]:

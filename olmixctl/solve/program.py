@@ -1,10 +1,11 @@
 """A `MixProblem` as arrays: held coordinates eliminated, the objective with its derivatives, the rows.
 
-    value(x) = Σ_m weight_m (offset_m + exp(shift_m + A_m·x)) + λ Σ_j (x_j log(x_j / ref_j) + tilt_j x_j)
+    value(x) = max_f Σ_m weight_fm (offset_m + exp(e_m(x))) − baseline_f  +  λ Σ_j (x_j log(x_j / ref_j) + tilt_j x_j)
 
-The KL of the expanded mix is the collapsed KL plus r_v · KL(ratios ‖ reference inside v) for each block v: `tilt`.
+The weighted mean is one family without a baseline. The KL of the expanded mix is the collapsed KL plus
+r_v · KL(ratios ‖ reference inside v) for each block v: `tilt`.
 
-Array dimensions: C free coordinates, M metrics with weight.
+Array dimensions: C free coordinates, M metrics with weight, F families.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from olmixctl.errors import InfeasibleError
+from olmixctl.solve.exponents import Array, Exponents
 from olmixctl.solve.problem import ConvexMetric, MixProblem
-from olmixctl.solve.rows import Array, Rows, build_rows
+from olmixctl.solve.rows import Rows, build_rows
 
 __all__ = ["LEAST", "Program", "build", "objective_at"]
 
@@ -34,10 +36,11 @@ class Program:
         names: C free coordinates, sorted.
         held: the other coordinates and their weights.
         zero_reference: coordinates held at zero because a reference of theirs is zero.
-        weight_M: metric weights, summing to one.
+        families: what the worst is taken over; one without a name where the weighted mean counts.
+        weight_FM: weights of metrics in each family, summing to one.
+        baseline_F: what the losses of each family are counted from.
         offset_M: c.
-        shift_M: contribution of held coordinates to the exponent.
-        A_MC: coefficients.
+        exponents: of the laws.
         kl: λ.
         reference_C: collapsed reference.
         tilt_C: KL inside each coordinate.
@@ -49,10 +52,11 @@ class Program:
     names: tuple[str, ...]
     held: Mapping[str, float]
     zero_reference: tuple[str, ...]
-    weight_M: Array
+    families: tuple[str, ...]
+    weight_FM: Array
+    baseline_F: Array
     offset_M: Array
-    shift_M: Array
-    A_MC: Array
+    exponents: Exponents
     kl: float
     reference_C: Array
     tilt_C: Array
@@ -67,26 +71,42 @@ class Program:
 
     def value(self, x_C: Array) -> float:
         """The objective; 0 log 0 is 0."""
-        loss = float(self.weight_M @ (self.offset_M + np.exp(self.shift_M + self.A_MC @ x_C)))
+        return float(self.losses(x_C).max()) + self.divergence(x_C)
+
+    def losses(self, x_C: Array) -> Array:
+        """Predicted loss of each family, less its baseline: F."""
+        return np.asarray(self.weight_FM @ (self.offset_M + np.exp(self.exponents.values(x_C))) - self.baseline_F)
+
+    def divergence(self, x_C: Array) -> float:
+        """λ KL of the expanded mix; 0 log 0 is 0."""
         if self.kl == 0:
-            return loss
+            return 0.0
         logs_C = np.log(np.where(x_C > 0, x_C, 1.0) / self.reference_C)
-        divergence = float(np.sum(x_C * logs_C + self.tilt_C * x_C))
-        return loss + self.kl * divergence + self.constant
+        return self.kl * float(np.sum(x_C * logs_C + self.tilt_C * x_C)) + self.constant
+
+    def loss_slopes(self, x_C: Array) -> Array:
+        """∂ losses / ∂ x: F × C."""
+        return np.asarray((self.weight_FM * np.exp(self.exponents.values(x_C))) @ self.exponents.slopes(x_C))
+
+    def pull(self, x_C: Array) -> Array:
+        """∂ divergence / ∂ x, not below its value at `LEAST`: C."""
+        if self.kl == 0:
+            return np.zeros(len(x_C))
+        return np.asarray(self.kl * (np.log(np.maximum(x_C, LEAST) / self.reference_C) + 1 + self.tilt_C))
 
     def gradient(self, x_C: Array) -> Array:
-        """∂ value / ∂ x, that of KL not below its value at `LEAST`: C."""
-        slope_M = self.weight_M * np.exp(self.shift_M + self.A_MC @ x_C)
-        gradient_C = slope_M @ self.A_MC
-        if self.kl > 0:
-            gradient_C = gradient_C + self.kl * (np.log(np.maximum(x_C, LEAST) / self.reference_C) + 1 + self.tilt_C)
-        return np.asarray(gradient_C)
+        """∂ value / ∂ x, along the worst family where there are several: C."""
+        worst = int(np.argmax(self.losses(x_C))) if len(self.families) > 1 else 0
+        return np.asarray(self.loss_slopes(x_C)[worst] + self.pull(x_C))
 
-    def hessian(self, x_C: Array) -> Array:
-        """∂² value / ∂ x²: C × C."""
-        slope_M = self.weight_M * np.exp(self.shift_M + self.A_MC @ x_C)
-        hessian_CC = self.A_MC.T @ (slope_M[:, None] * self.A_MC)
-        return np.asarray(hessian_CC + np.diag(self.kl / np.maximum(x_C, LEAST)))
+    def hessian(self, x_C: Array, multiplier_F: Array | None = None) -> Array:
+        """∂² of Σ_f multiplier_f losses_f + divergence, multipliers of one by default: C × C."""
+        share_M = self.weight_FM.sum(axis=0) if multiplier_F is None else multiplier_F @ self.weight_FM
+        slope_M = share_M * np.exp(self.exponents.values(x_C))
+        slopes_MC = self.exponents.slopes(x_C)
+        hessian_CC = slopes_MC.T @ (slope_M[:, None] * slopes_MC)
+        diagonal_C = self.kl / np.maximum(x_C, LEAST) + self.exponents.bend(x_C, slope_M)
+        return np.asarray(hessian_CC + np.diag(diagonal_C))
 
     def point(self, x_C: Array) -> dict[str, float]:
         """Coordinate → weight, held ones included."""
@@ -105,34 +125,37 @@ def build(problem: MixProblem, metrics: Sequence[ConvexMetric]) -> Program:
         InfeasibleError: a guardrail lies below the metric's own floor.
     """
     fitted = {metric.name: metric for metric in metrics}
-    counted = {name: weight for name, weight in problem.metric_weights.items() if weight > 0}
+    families = [(family.weights, family.baseline) for family in problem.worst_case] or [(problem.metric_weights, 0.0)]
+    counted = sorted({name for weights, _ in families for name, weight in weights.items() if weight > 0})
     lost = sorted({*counted, *(name for name, _ in problem.guardrails)} - set(fitted))
     if lost:
         raise ValueError(f"metric {lost[0]!r} has no fit")
     zero = _zero_reference(problem)
     held = {**problem.hold, **dict.fromkeys(zero, 0.0)}
     names = tuple(name for name in problem.coordinates.names if name not in held)
-    total = math.fsum(counted.values())
-    weight_M = np.array([w / total for w in counted.values()])
-    chosen = [fitted[name] for name in counted]
-    A_MC = np.array([[m.coefficients[c] for c in names] for m in chosen]).reshape(len(chosen), len(names))
-    shift_M = np.array([math.fsum(m.coefficients[c] * w for c, w in held.items() if w) for m in chosen])
     reference, tilt = _collapsed(problem)
     constant = math.fsum(w * (math.log(w / reference[c]) + tilt[c]) for c, w in held.items() if w > 0 < problem.kl)
     return Program(
         names=names,
         held=dict(sorted(held.items())),
         zero_reference=zero,
-        weight_M=weight_M,
-        offset_M=np.array([m.offset for m in chosen]),
-        shift_M=shift_M,
-        A_MC=A_MC,
+        families=tuple(family.name for family in problem.worst_case) or ("",),
+        weight_FM=np.array([_shares(weights, counted) for weights, _ in families]).reshape(len(families), -1),
+        baseline_F=np.array([baseline for _, baseline in families]),
+        offset_M=np.array([fitted[name].offset for name in counted]),
+        exponents=Exponents.of([fitted[name] for name in counted], names, held),
         kl=problem.kl,
         reference_C=np.array([reference[c] for c in names]),
         tilt_C=np.array([tilt[c] for c in names]),
         constant=problem.kl * constant,
-        rows=build_rows(problem, fitted, names, held),
+        rows=build_rows(problem, fitted, held, {name: reference[name] for name in names}),
     )
+
+
+def _shares(weights: Mapping[str, float], names: Sequence[str]) -> list[float]:
+    """Weights of `names`, summing to one."""
+    total = math.fsum(weights.values())
+    return [weights.get(name, 0.0) / total for name in names]
 
 
 def _zero_reference(problem: MixProblem) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The constraints of a `MixProblem` as arrays over the free coordinates.
 
-A guardrail offset + exp(A·r) ≤ limit is the linear row A·r ≤ log(limit − offset): nothing is approximated.
+A guardrail offset + exp(e(r)) ≤ limit is the row e(r) ≤ log(limit − offset), linear where the law is log-linear and
+convex where its returns diminish: nothing is approximated.
 
 Array dimensions: C free coordinates, K inequality rows, E equality rows.
 """
@@ -9,17 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import InfeasibleError
+from olmixctl.solve.exponents import Array, Exponents
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 
 __all__ = ["Array", "Rows", "Side", "build_rows", "in_coordinates"]
 
-Array = NDArray[np.float64]
+_LEAST_SHARE = 1e-6
+"""A point of the grid: the slope of returns that a curved row is scaled by is taken at this share or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,11 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """G x ≤ limit and B x = target; x ≥ 0 is understood.
+    """left(x) ≤ limit and B x = target; x ≥ 0 is understood.
 
     Attributes:
-        G_KC: inequality rows, each scaled to a greatest coefficient of one.
+        left: left sides of the inequality rows, linear but for guardrails on laws with returns; each is scaled to a
+            greatest slope of one (at the reference mix, where slopes differ).
         limit_K: their right sides.
         scale_K: what each row was divided by.
         sides_K: what each row says.
@@ -48,7 +52,7 @@ class Rows:
         sides_E: what each says.
     """
 
-    G_KC: Array
+    left: Exponents
     limit_K: Array
     scale_K: Array
     sides_K: tuple[Side, ...]
@@ -56,25 +60,54 @@ class Rows:
     target_E: Array
     sides_E: tuple[Side, ...]
 
+    @property
+    def linear(self) -> NDArray[np.bool_]:
+        """Which rows are linear."""
+        linear_K = np.ones(len(self.limit_K), dtype=bool)
+        linear_K[self.left.curved_V] = False
+        return linear_K
+
+    def excess(self, x_C: Array) -> Array:
+        """left(x) − limit: K, not positive where a row holds."""
+        return np.asarray(self.left.values(x_C) - self.limit_K)
+
     def violation(self, x_C: Array) -> float:
         """The most by which x breaks a row (scaled), an equality or x ≥ 0; zero where it breaks none."""
-        over = float((self.G_KC @ x_C - self.limit_K).max(initial=0.0))
+        over = float(self.excess(x_C).max(initial=0.0))
         off = float(np.abs(self.B_EC @ x_C - self.target_E).max(initial=0.0))
         return max(over, off, float((-x_C).max(initial=0.0)))
 
+    def linearised(self, x_C: Array) -> tuple[Array, Array]:
+        """G and h with G y ≤ h wherever y keeps the rows: linear rows as they are, tangents at x of the others."""
+        slopes_KC = self.left.slopes(x_C)
+        tangent_K = slopes_KC @ x_C - self.excess(x_C)
+        return slopes_KC, np.where(self.linear, self.limit_K, tangent_K)
+
+    def kept(self, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_]) -> Rows:
+        """Some of the rows, in their order."""
+        return Rows(
+            left=self.left.kept(keep_K),
+            limit_K=self.limit_K[keep_K],
+            scale_K=self.scale_K[keep_K],
+            sides_K=tuple(side for side, keep in zip(self.sides_K, keep_K, strict=True) if keep),
+            B_EC=self.B_EC[keep_E],
+            target_E=self.target_E[keep_E],
+            sides_E=tuple(side for side, keep in zip(self.sides_E, keep_E, strict=True) if keep),
+        )
+
 
 def build_rows(
-    problem: MixProblem, fitted: Mapping[str, ConvexMetric], names: tuple[str, ...], held: Mapping[str, float]
+    problem: MixProblem, fitted: Mapping[str, ConvexMetric], held: Mapping[str, float], reference: Mapping[str, float]
 ) -> Rows:
-    """The rows over the free coordinates `names`, held coordinates moved to the right sides.
+    """The rows over the free coordinates, those of `reference`; held coordinates are moved to the right sides.
 
     Raises:
         InfeasibleError: a guardrail lies at or below the metric's own floor.
     """
-    declared = [*_bounds(problem), *_guardrails(problem, fitted)]
+    names = tuple(reference)
     inequalities: list[tuple[Array, float, Side]] = []
     equalities = [(np.ones(len(names)), 1.0 - math.fsum(held.values()), Side("simplex", "=", 1.0))]
-    for coefficients, bound, side in declared:
+    for coefficients, bound, side in _bounds(problem):
         row_C = np.array([coefficients.get(name, 0.0) for name in names])
         rest = bound - math.fsum(coefficients.get(name, 0.0) * weight for name, weight in held.items())
         if side.sense == "=":
@@ -82,12 +115,17 @@ def build_rows(
         else:
             sign = 1.0 if side.sense == "≤" else -1.0
             inequalities.append((sign * row_C, sign * rest, side))
-    scale_K = np.array([float(np.abs(row).max(initial=0.0)) or 1.0 for row, _, _ in inequalities])
+    rails, limits, sides = _guardrails(problem, fitted, names, held)
+    G_KC = np.array([row for row, _, _ in inequalities]).reshape(len(inequalities), len(names))
+    left = Exponents.joined(Exponents.straight(G_KC), rails)
+    limit_K = np.array([*(rest for _, rest, _ in inequalities), *limits]) - left.shift_N
+    steepest_K = np.abs(left.slopes(np.maximum(list(reference.values()), _LEAST_SHARE))).max(axis=1, initial=0.0)
+    scale_K = np.where(steepest_K > 0, steepest_K, 1.0)
     return Rows(
-        G_KC=np.array([row for row, _, _ in inequalities]).reshape(len(inequalities), len(names)) / scale_K[:, None],
-        limit_K=np.array([rest for _, rest, _ in inequalities]) / scale_K,
+        left=replace(left, shift_N=np.zeros(len(limit_K))).divided(scale_K),
+        limit_K=limit_K / scale_K,
         scale_K=scale_K,
-        sides_K=tuple(side for _, _, side in inequalities),
+        sides_K=(*(side for _, _, side in inequalities), *sides),
         B_EC=np.array([row for row, _, _ in equalities]).reshape(len(equalities), len(names)),
         target_E=np.array([rest for _, rest, _ in equalities]),
         sides_E=tuple(side for _, _, side in equalities),
@@ -123,21 +161,25 @@ def _bounds(problem: MixProblem) -> Iterator[tuple[dict[str, float], float, Side
             yield coefficients, row.lower, Side(row.name, "=", row.lower)
             continue
         if row.upper is not None:
-            yield coefficients, row.upper, Side(row.name, "≤", row.upper)
+            yield coefficients, row.upper, Side(row.name, "≤", row.upper if row.ratio is None else row.ratio)
         if row.lower is not None:
-            yield coefficients, row.lower, Side(row.name, "≥", row.lower)
+            yield coefficients, row.lower, Side(row.name, "≥", row.lower if row.ratio is None else row.ratio)
 
 
 def _guardrails(
-    problem: MixProblem, fitted: Mapping[str, ConvexMetric]
-) -> Iterator[tuple[Mapping[str, float], float, Side]]:
+    problem: MixProblem, fitted: Mapping[str, ConvexMetric], names: tuple[str, ...], held: Mapping[str, float]
+) -> tuple[Exponents, list[float], list[Side]]:
+    """Exponents of the guarded laws, what they may be, and what each says."""
+    limits, sides = [], []
     for name, limit in problem.guardrails:
-        metric = fitted[name]
+        offset = fitted[name].offset
         side = Side(f"guardrail:{name}", "≤", limit)
-        if limit <= metric.offset:
+        if limit <= offset:
             raise InfeasibleError(
-                f"{side} cannot be met: the fit says that no mixture brings {name} below {metric.offset:.6g}",
+                f"{side} cannot be met: the fit says that no mixture brings {name} below {offset:.6g}",
                 remedy="raise the guardrail's max_regression",
                 conflict=(side.name,),
             )
-        yield metric.coefficients, math.log(limit - metric.offset), side
+        limits.append(math.log(limit - offset))
+        sides.append(side)
+    return Exponents.of([fitted[name] for name, _ in problem.guardrails], names, held), limits, sides

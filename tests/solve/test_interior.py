@@ -41,11 +41,11 @@ def test_stationarity_and_complementarity_of_what_is_returned(case: Callable) ->
     for seed in range(30):
         program = scaled(case(seed, kl=0.05), 1.0)
         found, rows = minimise(program), program.rows
-        slack_K = rows.limit_K - rows.G_KC @ found.x_C
+        slack_K = rows.limit_K - rows.left.A_NC @ found.x_C
         assert slack_K.min() > -1e-12
         assert found.duals_K.min() >= 0
         assert np.abs(slack_K * found.duals_K * rows.scale_K).max() < 1e-12
-        slope_C = program.gradient(found.x_C) + (rows.scale_K[:, None] * rows.G_KC).T @ found.duals_K
+        slope_C = program.gradient(found.x_C) + (rows.scale_K[:, None] * rows.left.A_NC).T @ found.duals_K
         slope_C += rows.B_EC.T @ found.duals_E
         # What is left belongs to x ≥ 0: not negative, and complementary to x.
         assert slope_C.min() > -1e-9
