@@ -20,7 +20,7 @@ from typing import Any, NoReturn, ParamSpec
 
 import typer
 
-from olmixctl.errors import OlmixctlError, Place, SpecError, UsageError
+from olmixctl.errors import OlmixctlError, Place, SpecError
 
 __all__ = ["DEFECT", "STOPPED", "USAGE", "Finished", "bounded", "error_as_json", "run_app"]
 
@@ -32,8 +32,8 @@ STOPPED = 130
 _BROKEN_PIPE = 141
 """128 + SIGPIPE."""
 
-_PARSER_USAGE = 2
-"""What the argument parser exits with; 2 is ours for "changes present"."""
+_PARSER_ERROR: Any = typer.BadParameter.__base__
+"""The argument parser's error of usage; where it is defined differs between releases."""
 
 
 P = ParamSpec("P")
@@ -52,15 +52,14 @@ def run_app() -> NoReturn:
     try:
         from olmixctl.cli.app import app
 
-        app(prog_name="olmixctl")
+        code = app(prog_name="olmixctl", standalone_mode=False)
+    except _PARSER_ERROR as error:
+        code = _say_usage(error.format_message(), sys.argv[1:])
     except Finished:
         raise
-    except SystemExit as stop:
-        if stop.code == _PARSER_USAGE:
-            _say_usage(stop.__context__)
-        _close_quietly()
-        raise SystemExit(USAGE if stop.code == _PARSER_USAGE else stop.code) from None
-    raise SystemExit(0)
+    _close_quietly()
+    # The parser gives a code where it ends by itself (`--help`), and what the command returned elsewhere.
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def bounded(command: Callable[P, int]) -> Callable[P, None]:
@@ -122,16 +121,15 @@ def _say(error: OlmixctlError, *, as_json: bool) -> int:
     return error.exit_code
 
 
-def _say_usage(found: BaseException | None) -> None:
-    """Under --json, what the parser said on stderr as an object on stdout, like every other error."""
-    words = sys.argv[1:]
-    if "--json" not in words[: words.index("--") if "--" in words else None]:
-        return
-    # The parser's errors can put themselves in words; where that is from differs between its releases.
-    in_words = getattr(found, "format_message", None)
-    message = str(in_words() if callable(in_words) else found or "the command line is wrong")
-    error = UsageError(message, remedy="`olmixctl --help` and `olmixctl COMMAND --help` show what there is")
-    typer.echo(json.dumps({"error": error_as_json(error)}, indent=2, ensure_ascii=False))
+def _say_usage(message: str, typed: list[str]) -> int:
+    """What the parser found, like every other error; it shows the help where no command was given."""
+    if message.startswith("Usage:"):
+        typer.echo(message, err=True)
+        return USAGE
+    from olmixctl.cli.usage import usage_error
+
+    words = typed[: typed.index("--") if "--" in typed else None]
+    return _say(usage_error(message, words), as_json="--json" in words)
 
 
 def _report_defect(error: Exception, *, as_json: bool) -> int:
