@@ -15,13 +15,15 @@ that move, N mixtures, P parameters, D draws.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from olmixctl.surrogate.descent import Descended, descend
 from olmixctl.surrogate.model import Array, Evidence, FitStatus
-from olmixctl.surrogate.process import Process
+from olmixctl.surrogate.polish import polish
+from olmixctl.surrogate.process import Expected, Process
 from olmixctl.surrogate.targets import Targets, status_of
 
 __all__ = ["Gaussian", "GaussianFit"]
@@ -29,10 +31,10 @@ __all__ = ["Gaussian", "GaussianFit"]
 # Up to so many runs: draws around the mode; two models; hyperparameters from all runs.
 _FEW, _SOME, _MANY = 96, 192, 256
 _DRAWS = 16
-_ITERATIONS = 250
+_ITERATIONS = 400
 # With more runs than `_SOME`; forty gave the same predictions as two hundred.
 _FEWER_ITERATIONS = 40
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-8
 _DIFFERENCE = 1e-3
 # The least precision of the posterior is that of the widest prior.
 _LEAST_PRECISION = 0.25
@@ -40,9 +42,10 @@ _LEAST_PRECISION = 0.25
 _BATCH = 4_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class GaussianFit:
-    """Fitted processes; predictions are made from the runs and the hyperparameters.
+    """Fitted processes; predictions are made from the runs and the hyperparameters. Not slotted: what all predictions
+    need is made once and kept.
 
     Attributes:
         coordinates: C names.
@@ -67,7 +70,7 @@ class GaussianFit:
 
     def predict(self, weights_NC: Array) -> Array:
         """The loss expected at each mixture: N × M."""
-        return self.targets.losses(self._moments(weights_NC)[0])
+        return self.targets.losses(self._expect(weights_NC))
 
     def spread(self, weights_NC: Array) -> Array:
         """Standard deviation of a new run's loss at each mixture, as the model sees it: N × M."""
@@ -81,16 +84,14 @@ class GaussianFit:
     def gradient(self, weights_C: Array) -> Array:
         """∂ metric / ∂ weight: M × C."""
         targets, here_S = self.targets, weights_C[self.targets.sampled_C]
-        slope_KS = np.zeros((len(targets.floor_K), len(here_S)))
-        draws = 0
-        for process, at_KP, batch in self._models():
-            slope_KS[batch] += process.posterior(at_KP).gradient(here_S)
-            draws += batch.start == 0
-        mean_1K, _ = self._moments(weights_C[None])
-        above_K = np.exp(targets.mean_K + targets.scale_K * mean_1K[0])
         gradient_MC = np.zeros((len(self.metrics), len(self.coordinates)))
+        if not len(targets.floor_K):
+            return gradient_MC
+        slopes_DKS = [e.gradient(here_S).reshape(-1, len(targets.floor_K), len(here_S)) for e in self._expected]
+        above_K1 = np.exp(targets.mean_K + targets.scale_K * self._expect(weights_C[None])[0])[:, None]
         rows, columns = np.flatnonzero(targets.moving_M), np.flatnonzero(targets.sampled_C)
-        gradient_MC[np.ix_(rows, columns)] = (above_K * targets.scale_K)[:, None] * slope_KS / max(draws, 1)
+        slope_KS = np.concatenate(slopes_DKS).mean(axis=0)
+        gradient_MC[np.ix_(rows, columns)] = above_K1 * targets.scale_K[:, None] * slope_KS
         return gradient_MC
 
     def parameters(self) -> dict[str, Array]:
@@ -98,6 +99,28 @@ class GaussianFit:
         targets = self.targets
         scales = {"floors": targets.floor_K, "means": targets.mean_K, "scales": targets.scale_K}
         return {"free": self.free_DKP, "held": self.held_DKP, **scales}
+
+    @cached_property
+    def _expected(self) -> tuple[Expected, ...]:
+        """The means of each model: a problem a draw and metric, all metrics of the first draw first."""
+        targets, found = self.targets, []
+        for held, draws_DKP in ((False, self.free_DKP), (True, self.held_DKP)):
+            at_BP = draws_DKP.reshape(-1, draws_DKP.shape[2])
+            every_BR = np.tile(targets.values_KR, (len(draws_DKP), 1))
+            batches = _batches(len(at_BP), len(targets.weights_RS) ** 2)
+            parts = [Process(targets.weights_RS, every_BR[b], held).posterior(at_BP[b]).expected for b in batches]
+            found += [Expected.joined(Process(targets.weights_RS, every_BR, held), parts)] if parts else []
+        return tuple(found)
+
+    def _expect(self, weights_NC: Array) -> Array:
+        """Mean of the standardised logarithms, over all draws: N × K."""
+        weights_NS, count = weights_NC[:, self.targets.sampled_C], len(self.targets.floor_K)
+        sum_NK = np.zeros((len(weights_NS), count))
+        for found in self._expected:
+            for rows in _batches(len(weights_NS), found.solved_BR.size):
+                mean_BN = found.at(weights_NS[rows])
+                sum_NK[rows] += mean_BN.reshape(-1, count, mean_BN.shape[1]).sum(axis=0).T
+        return sum_NK / (len(self.free_DKP) + len(self.held_DKP))
 
     def _moments(self, weights_NC: Array) -> tuple[Array, Array]:
         """Mean and variance of the standardised logarithms, over all draws: N × K each."""
@@ -165,19 +188,21 @@ class Gaussian:
 
 
 def _mode(process: Process) -> Descended:
-    """The mode of each metric's posterior, in batches that fit into memory."""
+    """The mode of each metric's posterior, in batches that fit into memory; to its last digits where runs are few.
+
+    With many runs the search ends early: it then has no time to amplify the last bits.
+    """
     runs, count = process.targets_BR.shape[1], len(process.targets_BR)
     iterations = _ITERATIONS if runs <= _SOME else _FEWER_ITERATIONS
     start_1P = process.prior()[None]
-    found = [
-        descend(
-            Process(process.weights_RC, process.targets_BR[batch], process.held).objective,
-            np.repeat(start_1P, batch.stop - batch.start, axis=0),
-            iterations=iterations,
-            tolerance=_TOLERANCE,
-        )
-        for batch in _batches(count, runs**2)
-    ]
+    found = []
+    for batch in _batches(count, runs**2):
+        objective = Process(process.weights_RC, process.targets_BR[batch], process.held).objective
+        start_BP = np.repeat(start_1P, batch.stop - batch.start, axis=0)
+        found.append(descend(objective, start_BP, iterations=iterations, tolerance=_TOLERANCE))
+        if runs <= _SOME:
+            ended = polish(objective, found[-1].parameters_BP)
+            found[-1] = replace(found[-1], parameters_BP=ended.parameters_BP, settled_B=ended.settled_B)
     return Descended(
         np.concatenate([start_1P[:0], *(part.parameters_BP for part in found)]),
         np.concatenate([np.zeros(0), *(part.value_B for part in found)]),

@@ -13,6 +13,7 @@ dimensions: B problems, R runs, C coordinates, N mixtures, P = 3 C + 2 parameter
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from olmixctl.surrogate.descent import Index
 from olmixctl.surrogate.model import Array
 from olmixctl.surrogate.returns import by_scale, by_share, returns
 
-__all__ = ["Posterior", "Process"]
+__all__ = ["Expected", "Posterior", "Process"]
 
 # Mean and standard deviation of the priors, in units of the standardised targets: most domains matter little to a
 # metric and a few much; returns diminish from a few percent on, anywhere between a thousandth and a half.
@@ -134,9 +135,8 @@ class Process:
         whole_BRR[:, runs, runs] += np.exp(2.0 * parts.noise_B)[:, None] + _JITTER
         inverse_BRR = np.linalg.inv(whole_BRR)
         rest_BR = self.targets_BR - self.mean(u_BRC, parts)
-        return Posterior(
-            self, parts, u_BRC, np.asarray(inverse_BRR), np.matmul(inverse_BRR, rest_BR[:, :, None])[:, :, 0]
-        )
+        solved_BR = np.matmul(inverse_BRR, rest_BR[:, :, None])[:, :, 0]
+        return Posterior(Expected(self, parts, u_BRC, solved_BR), np.asarray(inverse_BRR))
 
 
 class _Inner(NamedTuple):
@@ -150,25 +150,30 @@ class _Inner(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Posterior:
-    """Processes conditioned on their runs."""
+class Expected:
+    """The means of processes conditioned on their runs: all that predictions and their slopes need."""
 
     process: Process
     parts: _Parts
     u_BRC: Array
-    inverse_BRR: Array
     solved_BR: Array
 
-    def at(self, weights_NC: Array) -> tuple[Array, Array]:
-        """Mean and variance of a new run's target at each mixture, noise included: B × N each."""
+    @classmethod
+    def joined(cls, process: Process, found: Sequence[Expected]) -> Expected:
+        """Those of all problems of `process`, from those of its parts."""
+        parts = _Parts(*(np.concatenate(each) for each in zip(*(one.parts for one in found), strict=True)))
+        u_BRC = np.concatenate([one.u_BRC for one in found])
+        return cls(process, parts, u_BRC, np.concatenate([one.solved_BR for one in found]))
+
+    def at(self, weights_NC: Array) -> Array:
+        """What is expected at each mixture: B × N."""
         u_BNC = returns(weights_NC, self.parts.scale_BC)
-        with_BNR = self.process.linear(u_BNC, self.u_BRC, self.parts) + _smooth(u_BNC, self.u_BRC, self.parts)
-        mean_BN = self.process.mean(u_BNC, self.parts) + np.matmul(with_BNR, self.solved_BR[:, :, None])[:, :, 0]
-        known_BN = (np.matmul(with_BNR, self.inverse_BRR) * with_BNR).sum(axis=2)
-        square_BC = np.exp(2.0 * self.parts.slope_BC) if not self.process.held else np.full(u_BNC.shape[::2], 1e-2)
-        own_BN = _LEVEL + (u_BNC**2 * square_BC[:, None, :]).sum(axis=2) + np.exp(2.0 * self.parts.bend_B)[:, None]
-        noise_B1 = np.exp(2.0 * self.parts.noise_B)[:, None] + _JITTER
-        return mean_BN, np.maximum(own_BN - known_BN, 0.0) + noise_B1
+        from_runs_BN = np.matmul(self.covary(u_BNC), self.solved_BR[:, :, None])[:, :, 0]
+        return np.asarray(self.process.mean(u_BNC, self.parts) + from_runs_BN)
+
+    def covary(self, u_BNC: Array) -> Array:
+        """The covariance of mixtures with the runs: B × N × R."""
+        return self.process.linear(u_BNC, self.u_BRC, self.parts) + _smooth(u_BNC, self.u_BRC, self.parts)
 
     def gradient(self, weights_C: Array) -> Array:
         """∂ mean / ∂ weight at one mixture: B × C."""
@@ -182,6 +187,26 @@ class Posterior:
         along_BC -= np.exp(2.0 * parts.rate_BC) * near_BC
         along_BC -= slopes_BC if self.process.held else 0.0
         return np.asarray(along_BC * by_share(here_1C, parts.scale_BC)[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Processes conditioned on their runs."""
+
+    expected: Expected
+    inverse_BRR: Array
+
+    def at(self, weights_NC: Array) -> tuple[Array, Array]:
+        """Mean and variance of a new run's target at each mixture, noise included: B × N each."""
+        process, parts = self.expected.process, self.expected.parts
+        u_BNC = returns(weights_NC, parts.scale_BC)
+        with_BNR = self.expected.covary(u_BNC)
+        mean_BN = process.mean(u_BNC, parts) + np.matmul(with_BNR, self.expected.solved_BR[:, :, None])[:, :, 0]
+        known_BN = (np.matmul(with_BNR, self.inverse_BRR) * with_BNR).sum(axis=2)
+        square_BC = np.exp(2.0 * parts.slope_BC) if not process.held else np.full(u_BNC.shape[::2], 1e-2)
+        own_BN = _LEVEL + (u_BNC**2 * square_BC[:, None, :]).sum(axis=2) + np.exp(2.0 * parts.bend_B)[:, None]
+        noise_B1 = np.exp(2.0 * parts.noise_B)[:, None] + _JITTER
+        return mean_BN, np.maximum(own_BN - known_BN, 0.0) + noise_B1
 
 
 def _smooth(u_BNC: Array, u_BRC: Array, parts: _Parts) -> Array:

@@ -6,7 +6,8 @@ scale s_j, at which its returns begin to diminish, in every metric.
 Objective per metric, in units of its standard deviation: ½ (R + 2) log(Σ residuals² + 2 · 0.05²), the likelihood of
 normal noise whose variance is integrated out, plus normal priors on the logarithms of slopes and scales, on the
 level and on the logit of c over the least loss. All starts (three scales, two offsets) of all metrics are searched in
-one batch; the lowest wins. The priors decide where runs are fewer than the 2 C + 2 parameters.
+one batch; the lowest wins, and Newton's method takes it to its last digits (`polish`). The priors decide where runs are
+fewer than the 2 C + 2 parameters.
 
 Array dimensions: R runs, C coordinates, S sampled ones, M metrics, K metrics that move, B problems, N mixtures,
 P = 2 S + 2 parameters (level, logit of the offset, log slopes, log scales).
@@ -17,9 +18,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from olmixctl.surrogate.descent import Index, descend
 from olmixctl.surrogate.model import Array, Evidence, FitStatus
+from olmixctl.surrogate.polish import polish
 from olmixctl.surrogate.returns import by_scale, returns
 from olmixctl.surrogate.targets import Targets, status_of
 
@@ -34,9 +37,9 @@ _NOISE_COUNT = 2
 _MAX_EXPONENT = 40.0
 # Past these the law is level or a step, and its logarithms lose their digits.
 _LEAST, _MOST = (-30.0, -12.0, -12.0, -12.0), (30.0, 12.0, 4.0, 3.0)
-# Iterations of every start; starts of a metric that go on; their iterations; and the fall at which they end, small
-# enough that rounding moves no prediction by more than some 1e-5.
-_EARLY, _KEPT, _ITERATIONS, _TOLERANCE = 40, 2, 600, 1e-9
+# Iterations of every start; starts of a metric that go on; their iterations; and the fall at which they end, where
+# Newton's method takes over.
+_EARLY, _KEPT, _ITERATIONS, _TOLERANCE = 40, 2, 600, 1e-7
 _BATCH = 4_000_000
 
 
@@ -191,7 +194,7 @@ class _Laws:
         return at_BP
 
 
-def _best(laws: _Laws) -> tuple[Array, Array, int]:
+def _best(laws: _Laws) -> tuple[Array, NDArray[np.bool_], int]:
     """The lowest end over the starts of each metric, whether it settled, and the iterations.
 
     All starts go a part of the way, and the lowest few of each metric to the end.
@@ -206,7 +209,8 @@ def _best(laws: _Laws) -> tuple[Array, Array, int]:
         laws.repeated(_KEPT).objective, early.parameters_BP[kept_B], iterations=_ITERATIONS, tolerance=_TOLERANCE
     )
     best_B = np.arange(metrics) * _KEPT + np.argmin(found.value_B.reshape(metrics, _KEPT), axis=1)
-    return found.parameters_BP[best_B], found.settled_B[best_B], early.iterations + found.iterations
+    ended = polish(laws.objective, found.parameters_BP[best_B])
+    return ended.parameters_BP, ended.settled_B, early.iterations + found.iterations
 
 
 def _as_laws(evidence: Evidence, targets: Targets, at_KP: Array, status: FitStatus) -> SaturatingFit:
