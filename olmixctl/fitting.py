@@ -17,7 +17,7 @@ from olmixctl.errors import CorpusError
 from olmixctl.surrogate.choice import Chosen, choose
 from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, with_mean
 from olmixctl.surrogate.model import Array, Evidence, Fit
-from olmixctl.tables import ID_COLUMNS, id_column, numbers, paired, read_table, shares
+from olmixctl.tables import ID_COLUMNS, joined, numbers, read_table, shares
 
 __all__ = ["OBJECTIVE", "Predicted", "TableFit", "fit_tables", "read_evidence"]
 
@@ -82,15 +82,8 @@ def read_evidence(ratios: Path, metrics: Path) -> tuple[Evidence, tuple[str, ...
     Raises:
         CorpusError: a table that is not as it should be; the message says where.
     """
-    left, right = read_table(ratios), read_table(metrics)
-    key = id_column(left, right)
-    weights, left_labels = numbers(left, key)
-    losses, right_labels = numbers(right, key)
-    paired(left, right, set(weights), set(losses))
-    weights, renormalised = shares(left, weights)
-    labels = sorted({*left_labels, *right_labels})
-    notes = [f"read as labels, beside the id {key!r}: {', '.join(labels)}"] if labels else []
-    return Evidence.of(weights, losses), (*notes, *([renormalised] if renormalised else []))
+    tables = joined(ratios, metrics)
+    return Evidence.of(tables.weights, tables.losses), tables.notes
 
 
 def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Path | None = None) -> TableFit:

@@ -15,7 +15,18 @@ from typing import NoReturn
 
 from olmixctl.errors import CorpusError, Place
 
-__all__ = ["ID_COLUMNS", "SUM_TOLERANCE", "Table", "id_column", "numbers", "paired", "read_table", "shares"]
+__all__ = [
+    "ID_COLUMNS",
+    "SUM_TOLERANCE",
+    "Joined",
+    "Table",
+    "id_column",
+    "joined",
+    "numbers",
+    "paired",
+    "read_table",
+    "shares",
+]
 
 ID_COLUMNS = ("run_id", "run", "index", "id", "name")
 """Names of columns that say which run a row is, the first that both tables have is used; the others are labels."""
@@ -45,6 +56,43 @@ class Table:
     def place(self, row: int | None = None, column: str = "") -> Place:
         """The place of a row, for messages."""
         return Place(self.file, None if row is None else self.lines[row], field=column)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Joined:
+    """Two tables of the same runs.
+
+    Attributes:
+        ratios: as written.
+        metrics: as written.
+        weights: id → column → share; each row sums to one.
+        losses: id → column → number.
+        notes: what was done to the rows, a sentence each.
+    """
+
+    ratios: Table
+    metrics: Table
+    weights: dict[str, dict[str, float]]
+    losses: dict[str, dict[str, float]]
+    notes: tuple[str, ...]
+
+
+def joined(ratios: Path, metrics: Path) -> Joined:
+    """The runs of two tables, joined on their ids whatever the order of their rows.
+
+    Raises:
+        CorpusError: a table that is not as it should be; the message says where.
+    """
+    left, right = read_table(ratios), read_table(metrics)
+    key = id_column(left, right)
+    weights, left_labels = numbers(left, key)
+    losses, right_labels = numbers(right, key)
+    paired(left, right, set(weights), set(losses))
+    weights, renormalised = shares(left, weights)
+    labels = sorted({*left_labels, *right_labels})
+    notes = [f"read as labels, beside the id {key!r}: {', '.join(labels)}"] if labels else []
+    notes += [renormalised] if renormalised else []
+    return Joined(ratios=left, metrics=right, weights=weights, losses=losses, notes=tuple(notes))
 
 
 def read_table(path: Path) -> Table:

@@ -15,6 +15,7 @@ from olmixctl.cli import (
     fit,
     fmt,
     history,
+    importing,
     init,
     plan,
     resolve,
@@ -64,6 +65,10 @@ def _root(
     """Declarative data mixtures: plan what changed, train only the proxy runs it needs, lock the mix."""
 
 
+def _group() -> None:
+    """Adopt what others made."""
+
+
 _COMMANDS: dict[str, Callable[..., int]] = {
     "init": init.init,
     "validate": validate.validate,
@@ -88,3 +93,8 @@ _runs.command("list")(bounded(runs.list_runs))
 _runs.command("show")(bounded(runs.show_run))
 _runs.command("taint")(bounded(taint.taint_run))
 app.add_typer(_runs)
+
+_import = typer.Typer(name="import", help="Adopt what others made.", no_args_is_help=True, rich_markup_mode=None)
+_import.callback()(_group)
+_import.command("runs")(bounded(importing.import_swarm))
+app.add_typer(_import)

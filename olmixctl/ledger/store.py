@@ -8,7 +8,7 @@ a missing run and a damaged run are different things.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from olmixctl.errors import IntegrityError, Place
@@ -172,6 +172,21 @@ class Ledger:
             # Another writer may take the number first: then its result is one to compare with.
             if self.home.create(run_name(Attempt(record.key, number)), raw):
                 return not usable
+
+    def add_all(self, records: Iterable[RunRecord]) -> int:
+        """Record runs that nobody recorded yet, a file each; how many files were created.
+
+        Looks at each once, where `add` compares; one that another writer recorded meanwhile is compared after all.
+
+        Raises:
+            OlmixctlError: one could not be written; those before it stand.
+            IntegrityError: a result that is there already is damaged.
+        """
+        created = 0
+        for record in records:
+            first = self.home.create(run_name(Attempt(record.key, 1)), dump_run(record).encode())
+            created += first or self.add(record)
+        return created
 
     def taint(self, key: str, reason: str) -> Taint | None:
         """Take the result of `key` that is in use out of use; None when there is none left to taint.

@@ -1,0 +1,157 @@
+"""Which column of a table is which domain or metric of a mix. Nothing is guessed by likeness, nothing left out unsaid.
+
+A column has the name that a person gave it; else its own, where the mix has that; else its own without what other tools
+put around names: RegMix's `train_` and `metric/…_val_loss`, Olmix's `eval/`, `:` between source and topic, or
+whatever all columns of the table begin and end with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import takewhile
+
+from olmixctl.errors import CorpusError, UsageError
+from olmixctl.tables import Table
+
+__all__ = ["Naming", "match_columns", "short_names"]
+
+_PREFIXES = ("train_", "metric/", "eval/downstream/", "eval/")
+_SUFFIXES = ("_val_loss", "_loss")
+_BORDERS = "_/:. -("
+_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Naming:
+    """What a person says of the columns of one table.
+
+    Attributes:
+        kind: what the columns are, `domain` or `metric`; also the option that names them.
+        given: column → name.
+        ignored: columns that are left out; they need not be of this table.
+        absent: names that have no column, because no run had any of them.
+    """
+
+    kind: str
+    given: Mapping[str, str] = field(default_factory=dict)
+    ignored: Collection[str] = ()
+    absent: Collection[str] = ()
+
+
+def match_columns(table: Table, columns: Sequence[str], known: Sequence[str], naming: Naming) -> dict[str, str]:
+    """Column → name, of all that are not ignored; every name of the mix has one column, or is said to be absent.
+
+    Args:
+        table: for messages.
+        columns: of numbers, in the order of the file.
+        known: the names that the mix has.
+        naming: what a person says of them.
+
+    Raises:
+        UsageError: somebody named a column that is not there, or a name that the mix does not have.
+        CorpusError: a column is none of the mix's, a name has no column, or two have one name.
+    """
+    _check_naming(table, columns, known, naming)
+    shorter = short_names(columns)
+    found: dict[str, str] = {}
+    for column in columns:
+        if column in naming.ignored:
+            continue
+        candidates = [naming.given[column]] if column in naming.given else [column, *shorter[column]]
+        name = next((name for name in candidates if name in known), None)
+        if name is not None:
+            twin = next((other for other, taken in found.items() if taken == name), None)
+            if twin is not None:
+                raise _twins(table, twin, column, name, naming)
+            found[column] = name
+    unknown = [column for column in columns if column not in found and column not in naming.ignored]
+    missing = [name for name in known if name not in found.values() and name not in naming.absent]
+    if unknown or missing:
+        raise _unmatched(table, unknown, missing, naming)
+    said = next((name for name in found.values() if name in naming.absent), None)
+    if said is not None:
+        raise UsageError(f"--absent {said}: the table has a column for it", remedy="leave --absent out")
+    return found
+
+
+def short_names(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Column → shorter names, likeliest first: without what tools put around them, in the characters of a mix file."""
+    ahead, behind = _common(columns), _common([column[::-1] for column in columns])[::-1]
+    if any(len(column) <= len(ahead) + len(behind) for column in columns):
+        ahead = behind = ""
+    return {column: tuple(dict.fromkeys(_shorter(column, ahead, behind))) for column in columns}
+
+
+def _shorter(column: str, ahead: str, behind: str) -> Iterator[str]:
+    plain = column
+    for prefix in _PREFIXES:
+        plain = plain.removeprefix(prefix) if len(plain) > len(prefix) else plain
+    for suffix in _SUFFIXES:
+        plain = plain.removesuffix(suffix) if len(plain) > len(suffix) else plain
+    for form in (column, plain, column.removeprefix(ahead).removesuffix(behind)):
+        yield form
+        yield form.replace(":", "/")
+        yield re.sub(r"[^A-Za-z0-9_.-]+", "-", form).strip("-.")
+
+
+def _common(columns: Sequence[str]) -> str:
+    """What several columns begin with, up to a border between words."""
+    if len(columns) < 2:
+        return ""
+    pairs = zip(min(columns), max(columns), strict=False)
+    start = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return start[: max((i + 1 for i, sign in enumerate(start) if sign in _BORDERS), default=0)]
+
+
+def _check_naming(table: Table, columns: Sequence[str], known: Sequence[str], naming: Naming) -> None:
+    kind = naming.kind
+    for column, name in naming.given.items():
+        if column not in columns:
+            raise UsageError(
+                f"--{kind} {column}={name}: {table.file} has no such column", remedy=_there_is(column, columns)
+            )
+        if name not in known:
+            raise UsageError(f"--{kind} {column}={name}: the mix has no {kind} {name!r}", remedy=_there_is(name, known))
+    for name in naming.absent:
+        if name not in known:
+            raise UsageError(f"--absent {name}: the mix has no {kind} {name!r}", remedy=_there_is(name, known))
+
+
+def _there_is(name: str, known: Sequence[str]) -> str:
+    return f"there is: {_some(get_close_matches(name, known) or known)}"
+
+
+def _twins(table: Table, first: str, second: str, name: str, naming: Naming) -> CorpusError:
+    return CorpusError(
+        f"columns {first!r} and {second!r} would both be {naming.kind} {name!r}",
+        place=table.place(),
+        remedy=f"--{naming.kind} COLUMN=NAME says which is which",
+    )
+
+
+def _unmatched(table: Table, unknown: Sequence[str], missing: Sequence[str], naming: Naming) -> CorpusError:
+    kind = naming.kind
+    parts = []
+    if unknown:
+        be = f"column {unknown[0]!r} is no {kind}" if len(unknown) == 1 else f"{len(unknown)} columns are no {kind}s"
+        parts.append(f"{be} of the mix" + ("" if len(unknown) == 1 else f": {_some(unknown)}"))
+    if missing:
+        have = "has" if len(missing) == 1 else "have"
+        parts.append(f"{'' if unknown else 'the mix: '}{_some(missing)} {have} no column")
+    named = f"--{kind} COLUMN=NAME says which column is which {kind}"
+    left = "--ignore COLUMN leaves one out" if unknown else ""
+    none = ""
+    if missing:
+        none = (
+            "--absent ID says that no run had any of a domain"
+            if kind == "domain"
+            else "take evals that were not measured out of the mix file"
+        )
+    return CorpusError("; ".join(parts), place=table.place(), remedy="; ".join(filter(None, (named, left, none))))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
