@@ -47,11 +47,8 @@ def _columns(title: str, columns: Mapping[str, str], look: Look) -> list[str]:
     same = len(columns) - len(named)
     remark = f"{same} columns under their own names" if same else ""
     rows = [[Cell(column, "faint"), "→", Cell(name, "strong")] for column, name in named.items()]
-    return (
-        [heading(title, look, remark), *table([Column("column"), Column(""), Column("is")], rows, look)]
-        if rows
-        else [heading(title, look, remark)]
-    )
+    lines = table([Column("column"), Column(""), Column("is")], rows, look) if rows else []
+    return [heading(title, look, remark), *lines]
 
 
 def _left_out(found: Mapping[str, Any], look: Look) -> list[str]:
