@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from olmixctl.errors import OlmixctlError
-from olmixctl.methods.problem import bounds, mix_problem
+from olmixctl.methods.problem import bounds, mix_problem, worst_case
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.plan.appraisal import Question
 from olmixctl.plan.evidence import example_inputs, is_comparable
@@ -193,7 +193,15 @@ class FittedLaws:
             )
             for m, metric in enumerate(self.evidence.metrics)
         ]
-        return mix_problem(self.question.observed, coordinates), metrics
+        observed = self.question.observed
+        # Every search of a plan counts families from the same mix, also where its coordinates do not hold that.
+        worst = worst_case(observed.spec, self._at_reference(table))
+        return replace(mix_problem(observed, coordinates), worst_case=worst), metrics
+
+    def _at_reference(self, table: Mapping[str, Array]) -> dict[str, float]:
+        reference = self.question.observed.reference
+        exponent_M = sum((table[d] * w for d, w in reference.items()), np.zeros(len(self.offsets_M)))
+        return dict(zip(self.evidence.metrics, (self.offsets_M + np.exp(exponent_M)).tolist(), strict=True))
 
     def _lowest(self, coordinates: Coordinates, table: Mapping[str, Array]) -> float | None:
         program = build(*self._problem(coordinates, table))

@@ -28,6 +28,7 @@ __all__ = ["Because", "Certainty", "Explanation", "Witness", "explain_domain", "
 _METRICS_SHOWN = 3
 """The strongest metrics, whose runs are shown."""
 _RUNS_A_SIDE = 2
+_FAMILY = "family:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,7 @@ class Because:
         optimum: its share at the optimum, before rounding and hysteresis.
         objective: of the optimum, bits per byte.
         bounds: active bounds that touch it, the costliest first.
+        families: where the worst family counts, those that are worst at once → their weights, which sum to one.
         elsewhere: names of the other active bounds; through the rest of the mix they hold it too.
         repetition_for_all: what one more pass over every domain is worth; None where no cap holds the mix.
         pulls: slopes of the objective's parts; None where the share cannot move.
@@ -80,6 +82,7 @@ class Because:
     optimum: float
     objective: float
     bounds: tuple[BoundWorth, ...]
+    families: Mapping[str, float]
     elsewhere: tuple[str, ...]
     repetition_for_all: float | None
     pulls: Pulls | None
@@ -229,7 +232,10 @@ def _because(
         optimum=best.point[coordinate] * ratio,
         objective=best.objective,
         bounds=bounds,
-        elsewhere=tuple(sorted(set(best.duals) - {bound.constraint for bound in bounds})),
+        families={name.removeprefix(_FAMILY): share for name, share in best.duals.items() if name.startswith(_FAMILY)},
+        elsewhere=tuple(
+            sorted({n for n in best.duals if not n.startswith(_FAMILY)} - {bound.constraint for bound in bounds})
+        ),
         repetition_for_all=repetition_for_all(solve),
         pulls=pulls,
         witnesses=_witnesses(fitted, coordinate, ratio, _strongest(pulls)),

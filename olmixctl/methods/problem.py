@@ -8,11 +8,12 @@ from decimal import Decimal
 
 from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Observed
-from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, cap_rows
+from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, WorstCase, cap_rows
+from olmixctl.spec.families import declared_families
 from olmixctl.spec.model import MixSpec, RatioSpec
 from olmixctl.surrogate.log_linear import LogLinearFit
 
-__all__ = ["bounds", "breaks", "broken_rows", "collapsed_reference", "convex_metrics", "mix_problem"]
+__all__ = ["bounds", "breaks", "broken_rows", "collapsed_reference", "convex_metrics", "mix_problem", "worst_case"]
 
 _LAST_BITS = 1e-12
 
@@ -113,7 +114,8 @@ def mix_problem(
         observed: spec and data.
         coordinates: the directions of the search.
         never_sampled: coordinates without evidence; they are held at their reference share.
-        at_reference: metric → predicted value at the reference mix, for guardrails.
+        at_reference: metric → predicted value at the reference mix, for guardrails and for what families change from;
+            without it there are neither, and the weighted mean counts.
     """
     reference = observed.reference
     collapsed = collapsed_reference(coordinates, reference)
@@ -130,6 +132,21 @@ def mix_problem(
             if rail.metric in predicted
         ),
         hold={name: collapsed[name] for name in never_sampled},
+        worst_case=worst_case(observed.spec, predicted) if predicted else (),
+    )
+
+
+def worst_case(spec: MixSpec, at_reference: Mapping[str, float]) -> tuple[WorstCase, ...]:
+    """The families whose worst change from the reference mix counts; none where the mean of all metrics does."""
+    if not spec.objective.worst_case:
+        return ()
+    return tuple(
+        WorstCase(
+            name=name,
+            weights=weights,
+            baseline=math.fsum(w * at_reference[m] for m, w in weights.items()) / math.fsum(weights.values()),
+        )
+        for name, weights in declared_families(spec.evals).items()
     )
 
 

@@ -21,7 +21,7 @@ from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
 from olmixctl.solve.program import LEAST, build
 from olmixctl.solve.rows import in_coordinates
 
-__all__ = ["BoundWorth", "Pulls", "Solve", "bounds_on", "direction", "pulls_on", "repetition_for_all"]
+__all__ = ["BoundWorth", "Pulls", "Solve", "bounds_on", "direction", "metric_weights", "pulls_on", "repetition_for_all"]
 
 STEP = 0.01
 """By how much a bound is loosened to say what it costs: a percentage point of share, a hundredth of a bit per byte."""
@@ -111,17 +111,26 @@ def pulls_on(coordinate: str, solve: Solve, fitted: Fitted, point: Mapping[str, 
         return None
     names = fitted.fit.coordinates
     slope_M = fitted.fit.gradient(np.array([point[n] for n in names])) @ np.array([along.get(n, 0.0) for n in names])
-    weights = [problem.metric_weights.get(metric, 0.0) for metric in fitted.fit.metrics]
+    counted = metric_weights(solve)
+    weights = [counted.get(metric, 0.0) for metric in fitted.fit.metrics]
     slopes = zip(fitted.fit.metrics, weights, slope_M.tolist(), strict=True)
-    total = math.fsum(weights)
     kl = math.fsum(
         along.get(name, 0.0) * (math.log(max(point[name], LEAST) / reference) + 1.0 + tilt)
         for name, reference, tilt in zip(program.names, program.reference_C, program.tilt_C, strict=True)
         if along.get(name, 0.0)
     )
-    return Pulls(
-        metrics={name: -weight / total * slope for name, weight, slope in slopes if weight}, kl=-problem.kl * kl
-    )
+    return Pulls(metrics={name: -weight * slope for name, weight, slope in slopes if weight}, kl=-problem.kl * kl)
+
+
+def metric_weights(solve: Solve) -> dict[str, float]:
+    """Metric → its weight at the optimum, summing to one: that of the mean, or of the worst families by multiplier."""
+    problem = solve.problem
+    families = [(worst.weights, solve.best.duals.get(f"family:{worst.name}", 0.0)) for worst in problem.worst_case]
+    found: dict[str, float] = {}
+    for weights, share in families or [(problem.metric_weights, 1.0)]:
+        total = math.fsum(weights.values())
+        found |= {metric: share * weight / total for metric, weight in weights.items()}
+    return found
 
 
 def bounds_on(coordinate: str, solve: Solve) -> tuple[BoundWorth, ...]:
@@ -206,8 +215,8 @@ def _looser_ratios(row: LinearBound, ratio: float) -> Iterator[tuple[float, floa
         if bounded is not None:
             then = ratio * (1.0 + sign * RATIO_STEP)
             moved = {leaf: c if c > 0 else -then for leaf, c in row.coefficients.items()}
-            other = {"lower": None} if sign > 0 else {"upper": None}
-            yield ratio, then, replace(row, coefficients=moved, ratio=then, **other)
+            lower, upper = (None, bounded) if sign > 0 else (bounded, None)
+            yield ratio, then, replace(row, coefficients=moved, ratio=then, lower=lower, upper=upper)
 
 
 def _guardrail_worth(name: str, price: float, coordinate: str, solve: Solve) -> BoundWorth:

@@ -158,7 +158,19 @@ def _pulls(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> 
     rows.append(_pull("KL, towards the reference", pulls["kl"]))
     if because["bounds"] or because["elsewhere"]:
         rows.append(_pull("left, held by bounds", pulls["held"]))
-    return [title, *table([Column(""), Column(""), Column("", right=True)], rows, look)]
+    lines = [title, *table([Column(""), Column(""), Column("", right=True)], rows, look)]
+    return [*lines, *wrapped(_families(because["families"]), look)]
+
+
+def _families(families: Mapping[str, float]) -> str:
+    """Which family holds the mix, where the worst counts; several are worst at once, and weigh against each other."""
+    worst = sorted(families.items(), key=lambda item: (-item[1], item[0]))
+    if not worst:
+        return ""
+    if len(worst) == 1:
+        return f"The worst family counts, and it is {worst[0][0]}: metrics of others do not pull."
+    named = " and ".join(f"{name} with {share:.2f}" for name, share in worst)
+    return f"The worst family counts; {len(worst)} are equally bad, and pull against each other: {named}."
 
 
 def _pull(name: str, value: float) -> Row:

@@ -159,7 +159,8 @@ class _Builder:
             GuardrailSpec(metric=g["metric"], max_regression=float(g["max_regression"]))
             for g in data.get("guardrails", ())
         )
-        return ObjectiveSpec(reference=reference, guardrails=guardrails, **_floats(data, "kl"))
+        worst = bool(data.get("worst_case", False))
+        return ObjectiveSpec(reference=reference, guardrails=guardrails, worst_case=worst, **_floats(data, "kl"))
 
     def _reference(self, shares: _Data) -> Mapping[str, float]:
         where = "objective.reference"

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from olmixctl.spec.bounds import Conflict, find_conflict, ratio_conflict, spec_bounds
 from olmixctl.spec.build import Finding
+from olmixctl.spec.families import declared_families
 from olmixctl.spec.model import ChangeSpec, MixSpec
 from olmixctl.spec.words import closest, listed
 
@@ -97,6 +98,8 @@ def _check_evals(spec: MixSpec) -> Iterator[Finding]:
 
 
 def _check_objective(spec: MixSpec) -> Iterator[Finding]:
+    if spec.objective.worst_case:
+        yield from _check_families(spec)
     metrics = [item.name for item in spec.evals]
     seen: set[str] = set()
     for index, guardrail in enumerate(spec.objective.guardrails):
@@ -106,6 +109,19 @@ def _check_objective(spec: MixSpec) -> Iterator[Finding]:
         if guardrail.metric in seen:
             yield Finding(where, f"{guardrail.metric!r} has a guardrail already", "keep one of them")
         seen.add(guardrail.metric)
+
+
+def _check_families(spec: MixSpec) -> Iterator[Finding]:
+    """The worst of families needs two, and a name means one."""
+    families = {item.family for item in spec.evals if item.family}
+    for item in spec.evals:
+        if not item.family and item.name in families:
+            message = f"this eval has no family, and {item.name!r} is the family of others"
+            yield Finding(f"evals.{item.name}.name", message, f"add `family: {item.name}`, or choose another name")
+    found = list(declared_families(spec.evals))
+    if len(found) == 1:
+        message = f"all evals with weight are of one family, {found[0]!r}: its mean is the worst"
+        yield Finding("objective.worst_case", message, "give evals that differ families of their own, or leave it out")
 
 
 def _check_constraints(spec: MixSpec) -> Iterator[Finding]:

@@ -130,11 +130,16 @@ class GuardrailSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectiveSpec:
-    """Weighted mean of the metrics plus `kl` · KL(mix ‖ reference)."""
+    """Weighted mean of the metrics plus `kl` · KL(mix ‖ reference).
+
+    With `worst_case`, in place of the mean: the family of evals whose weighted mean changes worst from the reference
+    mix. An eval without a family is its own; weights count inside a family.
+    """
 
     kl: float = 0.05
     reference: Literal["natural", "uniform"] | Mapping[str, float] = "natural"
     guardrails: tuple[GuardrailSpec, ...] = ()
+    worst_case: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -121,6 +121,7 @@ def _objective(objective: ObjectiveSpec) -> dict[str, Any]:
         "kl": objective.kl,
         "reference": dict(reference) if isinstance(reference, Mapping) else reference,
         "guardrails": {g.metric: g.max_regression for g in objective.guardrails},
+        **({"worst_case": True} if objective.worst_case else {}),
     }
 
 
