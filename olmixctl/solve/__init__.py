@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from olmixctl.solve.certificate import EXACT_TOLERANCE, ROUNDED_TOLERANCE, Certificate, certify
-from olmixctl.solve.exact import Solution, SolveError, optimum, solve
+from olmixctl.solve.exact import Solution, SolveError, optimum, quick_optimum, solve
 from olmixctl.solve.feasible import check_feasible
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, WorstCase, block_cap, cap_rows, caps
 from olmixctl.solve.program import objective_at
@@ -29,6 +29,7 @@ __all__ = [
     "objective_at",
     "optimum",
     "project",
+    "quick_optimum",
     "round_solution",
     "solve",
 ]

@@ -73,6 +73,34 @@ class _State:
 
 
 @dataclass(frozen=True, slots=True)
+class _At:
+    """A state with the Jacobian `G` of the rows there, and its residuals."""
+
+    state: _State
+    G: Array
+    stationarity: Array
+    inequality: Array
+    equality: Array
+
+    def norm(self, weight: Array) -> float:
+        """Size of the residuals; stationarity weighted by √x, the metric of KL: vanishing shares hardly count."""
+        parts = np.concatenate([weight * self.stationarity, self.inequality, self.equality])
+        return float(np.sqrt(parts @ parts))
+
+    def size(self, count: int) -> float:
+        """The largest residual, complementarity included.
+
+        The multiplier of x ≥ 0 may take up what is left of stationarity: a share of 1e-14 is then as good as at its
+        optimum, however flat the objective is there.
+        """
+        state, of_x = self.state, self.stationarity[:count]
+        taken_up = state.z[-count:] + of_x
+        left = np.where(taken_up >= 0, np.minimum(np.abs(of_x), state.v[:count] * np.abs(taken_up)), np.abs(of_x))
+        parts = (state.s * state.z, left, self.stationarity[count:], self.inequality, self.equality)
+        return max(float(np.abs(part).max(initial=0.0)) for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
 class _Path:
     """A task with x ≥ 0 among its rows, rows(v) + s = 0, s ≥ 0; `B` and `below` are its equalities and −x over v."""
 
@@ -82,106 +110,94 @@ class _Path:
     below: Array
 
     @classmethod
-    def of(cls, task: Task, x_C: Array) -> tuple[_Path, _State]:
-        """The path, and a start at x."""
+    def of(cls, task: Task, x_C: Array) -> tuple[_Path, _At]:
+        """The path, and its start at x."""
         v, count = task.start(x_C), len(x_C)
         B, below = task.program.rows.B_EC, -np.eye(count, len(v))
         if task.lifted:
             B = np.pad(B, ((0, 0), (0, 1)))
+        s = np.concatenate([np.maximum(-task.values(v), 0.01), x_C])
         path = cls(task, count, B, below)
-        s = np.maximum(-path.rows(v), 0.01)
-        s[-count:] = x_C
-        return path, _State(v, s, 0.01 / s, np.zeros(len(B)))
+        return path, path.at(_State(v, s, 0.01 / s, np.zeros(len(B))))
 
-    def rows(self, v: Array) -> Array:
-        return np.concatenate([self.task.values(v), -v[: self.count]])
+    def at(self, state: _State) -> _At:
+        task, v = self.task, state.v
+        G = np.concatenate([task.jacobian(v), self.below])
+        return _At(
+            state=state,
+            G=G,
+            stationarity=task.slope(v) + G.T @ state.z + self.B.T @ state.y,
+            inequality=np.concatenate([task.values(v), -v[: self.count]]) + state.s,
+            equality=self.B @ v - task.program.rows.target_E,
+        )
 
-    def jacobian(self, v: Array) -> Array:
-        return np.concatenate([self.task.jacobian(v), self.below])
-
-    def residuals(self, at: _State, G: Array) -> tuple[Array, Array, Array]:
-        """Stationarity, inequality feasibility, equality feasibility, with the Jacobian `G` of the rows."""
-        stationarity = self.task.slope(at.v) + G.T @ at.z + self.B.T @ at.y
-        return stationarity, self.rows(at.v) + at.s, self.B @ at.v - self.task.program.rows.target_E
-
-    def size(self, at: _State) -> float:
-        """The largest residual, complementarity included.
-
-        The multiplier of x ≥ 0 may take up what is left of stationarity: a share of 1e-14 is then as good as at its
-        optimum, however flat the objective is there.
-        """
-        stationarity, inequality, equality = self.residuals(at, self.jacobian(at.v))
-        x, of_x = at.v[: self.count], stationarity[: self.count]
-        taken_up = at.z[-self.count :] + of_x
-        left = np.where(taken_up >= 0, np.minimum(np.abs(of_x), x * np.abs(taken_up)), np.abs(of_x))
-        parts = (at.s * at.z, left, stationarity[self.count :], inequality, equality)
-        return max(float(np.abs(part).max(initial=0.0)) for part in parts)
-
-    def directions(self, at: _State) -> Callable[[Array], _State]:
+    def directions(self, at: _At) -> Callable[[Array], _State]:
         """Newton's direction as a function of `target`: it brings s·z to s·z − target and the residuals to zero.
 
         Rows that bind (z > s) stay in the system, the others are eliminated into H. Eliminating all of them would put
         z/s, up to 1e16, beside entries of order one and lose the digits that the end of the path needs.
         """
-        B, G, size = self.B, self.jacobian(at.v), len(at.v)
-        stationarity, inequality, equality = self.residuals(at, G)
-        bind = at.z > at.s
+        state, G, B, size = at.state, at.G, self.B, len(at.state.v)
+        bind = state.z > state.s
         loose, Gb = ~bind, G[bind]
-        H = self.task.curvature(at.v, at.z[: -self.count]) + G[loose].T @ ((at.z / at.s)[loose, None] * G[loose])
+        G_loose = G[loose]
+        H = self.task.curvature(state.v, state.z[: -self.count])
+        H = H + G_loose.T @ ((state.z / state.s)[loose, None] * G_loose)
         border = np.concatenate([Gb, B])
-        corner = -np.concatenate([np.maximum((at.s / at.z)[bind], _RIDGE), np.full(len(B), _RIDGE)])
-        system = np.block([[H, border.T], [border, np.diag(corner)]])
+        corner = -np.concatenate([np.maximum((state.s / state.z)[bind], _RIDGE), np.full(len(B), _RIDGE)])
+        system = np.concatenate([np.hstack([H, border.T]), np.hstack([border, np.diag(corner)])])
         inverse = np.linalg.inv(system)
 
         def direction(target: Array) -> _State:
-            pushed = (target - at.z * inequality) / at.s
-            right = np.concatenate([
-                -stationarity + G[loose].T @ pushed[loose], -inequality[bind] + target[bind] / at.z[bind], -equality
-            ])  # fmt: skip
+            pushed = (target - state.z * at.inequality) / state.s
+            right = np.concatenate(
+                [
+                    -at.stationarity + G_loose.T @ pushed[loose],
+                    -at.inequality[bind] + target[bind] / state.z[bind],
+                    -at.equality,
+                ]
+            )
             solved = inverse @ right
             solved += inverse @ (right - system @ solved)
             dv, dy = solved[:size], solved[size + len(Gb) :]
-            dz = np.empty_like(at.z)
+            dz = np.empty_like(state.z)
             dz[bind] = solved[size : size + len(Gb)]
-            dz[loose] = (at.z * (inequality + G @ dv) - target)[loose] / at.s[loose]
-            return _State(dv, -inequality - G @ dv, dz, dy)
+            dz[loose] = (state.z * (at.inequality + G @ dv) - target)[loose] / state.s[loose]
+            return _State(dv, -at.inequality - G @ dv, dz, dy)
 
         return direction
 
-    def advance(self, at: _State) -> _State:
+    def advance(self, at: _At) -> _At:
         """One predictor–corrector step."""
-        direction = self.directions(at)
-        mu = float(at.s @ at.z) / len(at.s)
-        guess = direction(at.s * at.z)
-        reach = at.reach(guess, self.count)
-        ahead = at.moved(guess, reach)
-        sigma = (max(float(ahead.s @ ahead.z) / len(at.s), 0.0) / mu) ** 3
+        direction, now = self.directions(at), at.state
+        mu = float(now.s @ now.z) / len(now.s)
+        guess = direction(now.s * now.z)
+        reach = now.reach(guess, self.count)
+        ahead = now.moved(guess, reach)
+        sigma = (max(float(ahead.s @ ahead.z) / len(now.s), 0.0) / mu) ** 3
         centre = max(min(sigma, 1.0) * mu, _FLOOR)
-        step = direction(at.s * at.z + guess.s * guess.z * reach**2 - centre)
-        return self.shortened(at, step, min(1.0, _TO_BOUNDARY * at.reach(step, self.count)))
+        step = direction(now.s * now.z + guess.s * guess.z * reach**2 - centre)
+        return self.shortened(at, step, min(1.0, _TO_BOUNDARY * now.reach(step, self.count)))
 
-    def shortened(self, at: _State, step: _State, size: float) -> _State:
+    def shortened(self, at: _At, step: _State, size: float) -> _At:
         """Halve the step while it makes the residuals much worse: Newton's model does not hold that far."""
-        weights = np.ones(len(at.v))
-        weights[: self.count] = np.sqrt(at.v[: self.count])
-        before = self.norm(at, weights)
-        ahead = at.moved(step, size)
+        weight = np.ones(len(at.state.v))
+        weight[: self.count] = np.sqrt(at.state.v[: self.count])
+        enough = max(2.0 * at.norm(weight), 1e-9)
+        ahead = self.at(at.state.moved(step, size))
         for _ in range(12):
-            if self.norm(ahead, weights) <= max(2.0 * before, 1e-9):
+            if ahead.norm(weight) <= enough:
                 break
             size /= 2
-            ahead = at.moved(step, size)
+            ahead = self.at(at.state.moved(step, size))
         return ahead
 
-    def norm(self, at: _State, weights: Array) -> float:
-        """Size of the residuals; stationarity weighted by √x, the metric of KL: vanishing shares hardly count."""
-        stationarity, inequality, equality = self.residuals(at, self.jacobian(at.v))
-        parts = np.concatenate([weights * stationarity, inequality, equality])
-        return float(np.sqrt(parts @ parts))
 
+def minimise(program: Program, *, goal: float = _GOAL) -> Interior:
+    """The optimum of a feasible program; with kl = 0 the centre of the optimal face.
 
-def minimise(program: Program) -> Interior:
-    """The optimum of a feasible program; with kl = 0 the centre of the optimal face."""
+    Below the residual `goal` only a few more steps are taken.
+    """
     rows, families = program.rows, len(program.families)
     inequalities, equalities = len(rows.limit_K), len(rows.target_E)
     if not program.names:
@@ -189,7 +205,7 @@ def minimise(program: Program) -> Interior:
         return Interior(np.zeros(0), np.zeros(inequalities), np.zeros(equalities), worst_F, 0.0, True, 0)
     start_C = inside(program)
     task = Task.optimum(program, start_C)
-    best, lowest, done = _descend(*_Path.of(task, start_C))
+    best, lowest, done = _descend(*_Path.of(task, start_C), goal)
     x_C = np.maximum(best.v[: len(start_C)], 0.0)
     x_C = x_C * (rows.target_E[0] / x_C.sum())
     duals_K, duals_E = task.unit * best.z[:inequalities] / rows.scale_K, task.unit * best.y
@@ -200,22 +216,22 @@ def minimise(program: Program) -> Interior:
 def widest(program: Program) -> Array:
     """The point that keeps the inequality rows by most or, where they cannot be kept, breaks them least."""
     start_C = inside(program)
-    best, _, _ = _descend(*_Path.of(Task.widest(program), start_C))
+    best, _, _ = _descend(*_Path.of(Task.widest(program), start_C), _GOAL)
     return np.maximum(best.v[: len(start_C)], 0.0)
 
 
-def _descend(path: _Path, state: _State) -> tuple[_State, float, int]:
+def _descend(path: _Path, at: _At, goal: float) -> tuple[_State, float, int]:
     """The best state on the way, its residual, and the steps taken."""
-    best = state
+    best = at.state
     lowest, stale, done = np.inf, 0, 0
     while done < _ITERATIONS:
-        size = path.size(state)
-        best, lowest, stale = (state, size, 0) if size < lowest else (best, lowest, stale + 1)
+        size = at.size(path.count)
+        best, lowest, stale = (at.state, size, 0) if size < lowest else (best, lowest, stale + 1)
         # After the goal is met a few more steps gain digits until rounding stops them.
-        if stale >= (_LAST_STEPS if lowest <= _GOAL else _PATIENCE):
+        if stale >= (_LAST_STEPS if lowest <= goal else _PATIENCE) or (lowest <= goal and goal > _GOAL):
             break
         try:
-            state, done = path.advance(state), done + 1
+            at, done = path.advance(at), done + 1
         except np.linalg.LinAlgError:
             # Slacks have underflowed: there is no better step, and the best state so far is judged by its residual.
             break
