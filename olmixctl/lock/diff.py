@@ -106,6 +106,7 @@ class LockDiff:
             its own lock's.
         evidence_added: runs only the later one rests on.
         evidence_removed: runs only the earlier one rests on.
+        trainer: of the later one's runs; it says what metrics are counted in.
     """
 
     name: str
@@ -118,6 +119,7 @@ class LockDiff:
     same_laws: bool
     evidence_added: tuple[str, ...]
     evidence_removed: tuple[str, ...]
+    trainer: str = ""
 
     @property
     def empty(self) -> bool:
@@ -175,6 +177,7 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
         same_laws=child,
         evidence_added=tuple(sorted(set(after.evidence) - set(before.evidence))),
         evidence_removed=tuple(sorted(set(before.evidence) - set(after.evidence))),
+        trainer=str(after.inputs.get("trainer", "")),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from olmixctl.ledger.model import is_adopted
+
 __all__ = [
     "bits",
     "count",
     "factor",
     "flops",
+    "loss_unit",
     "money",
     "percent",
     "plural",
@@ -32,6 +35,11 @@ def significant(value: float) -> str:
     # The bounds are those of rounding, so that 9.999 reads 10.0 and not 10.00.
     places = 2 if size < 9.995 else 1 if size < 99.95 else 0
     return f"{value:.{places}f}"
+
+
+def loss_unit(trainer: str) -> str:
+    """What metrics are counted in: adopted ones in whatever their tables have them in."""
+    return "units of the adopted losses" if is_adopted(trainer) else "bits per byte"
 
 
 def count(value: float) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from olmixctl.lock.diff import DataChange, KeptTogether, LockDiff, MetricChange, WeightChange
 from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
-from olmixctl.report.numbers import NONE, bits, count, percent, plural, points
+from olmixctl.report.numbers import NONE, bits, count, loss_unit, percent, plural, points
 from olmixctl.report.text_changes import values_in_words
 
 __all__ = ["diff_text", "kept_in_words", "tokens_in_words"]
@@ -111,7 +111,7 @@ def _predicted(diff: LockDiff, look: Look) -> list[str]:
     laws = "both by the later laws" if diff.same_laws else "each by its own lock's laws"
     if all(m.after is None for m in diff.predicted):
         laws = "by the earlier lock's laws: no law stands behind the later one"
-    remark = f"bits per byte, {laws}; less is better"
+    remark = f"{loss_unit(diff.trainer)}, {laws}; less is better"
     return [heading("Predicted", look, remark), *table(columns, rows, look)]
 
 

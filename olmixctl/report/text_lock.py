@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from olmixctl.ledger.model import is_adopted
 from olmixctl.lock.model import Lock, LockedMetric
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import is_rehearsal
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
-from olmixctl.report.numbers import NONE, bits, count, factor, percent, plural, short
+from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, short
 
 __all__ = ["lock_text", "marks_of", "natural_weights"]
 
@@ -112,7 +113,9 @@ def _predicted(lock: Lock, look: Look) -> list[str]:
     ]
     shown = [0, *([1] if known else []), *([2] if any(m.previous is not None for _, m in metrics) else []), 3, 4]
     lines = table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], look)
-    return [heading("Predicted", look, "bits per byte of the proxy, less is better"), *lines]
+    trainer = str(lock.inputs.get("trainer", ""))
+    whose = "" if is_adopted(trainer) else " of the proxy"
+    return [heading("Predicted", look, f"{loss_unit(trainer)}{whose}, less is better"), *lines]
 
 
 def _mean(lock: Lock) -> list[tuple[str, LockedMetric]]:
@@ -182,9 +185,10 @@ def _evidence(lock: Lock) -> str:
     cv = lock.surrogate.cv
     words = "" if cv is None else f"; cross-validated: rank correlation {cv.spearman:.3f}, error {cv.rmse:.4f}"
     left_out = f", {len(lock.excluded)} left out" if lock.excluded else ""
-    rehearsal = is_rehearsal(str(lock.inputs.get("trainer", "")))
-    warning = "a rehearsal, nothing is measured: " if rehearsal else ""
-    return f"{warning}{lock.surrogate.family} laws on {plural(lock.surrogate.runs, 'run')}{left_out}{words}"
+    trainer = str(lock.inputs.get("trainer", ""))
+    warning = "a rehearsal, nothing is measured: " if is_rehearsal(trainer) else ""
+    runs = plural(lock.surrogate.runs, "adopted run" if is_adopted(trainer) else "run")
+    return f"{warning}{lock.surrogate.family} laws on {runs}{left_out}{words}"
 
 
 def _active(lock: Lock) -> str:

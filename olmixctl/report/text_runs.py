@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.model import RunRecord, is_adopted
+from olmixctl.plan.adopt import RUN_ID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
-from olmixctl.report.numbers import NONE, bits, count, percent, plural, seconds
+from olmixctl.report.numbers import NONE, bits, count, loss_unit, percent, plural, seconds
 
 __all__ = ["Entry", "run_text", "runs_text"]
 
@@ -86,9 +87,11 @@ def _remark(entries: Sequence[Entry]) -> str:
     evidence = sum(entry.used and entry.stands for entry in entries)
     replicates = sum(entry.state == "replicate" for entry in entries)
     tainted = sum(entry.tainted is not None for entry in entries)
+    adopted = len({entry.record.key for entry in entries if is_adopted(entry.record.inputs.trainer)})
+    taken = "" if not adopted else ", all adopted" if adopted == runs else f", {adopted} of them adopted"
     more = f", {plural(replicates, 'replicate')}" if replicates else ""
     more += f", {tainted} tainted" if tainted else ""
-    return f"{plural(runs, 'run')} recorded, {evidence} behind the lock{more}"
+    return f"{plural(runs, 'run')} recorded{taken}, {evidence} behind the lock{more}"
 
 
 _TONES: dict[str, Tone] = {"diverged": "bad", "in use": "good", "tainted": "care", "replicate": "faint"}
@@ -96,14 +99,15 @@ _TONES: dict[str, Tone] = {"diverged": "bad", "in use": "good", "tainted": "care
 
 def _row(entry: Entry) -> Row:
     record = entry.record
+    adopted = is_adopted(record.inputs.trainer)
     state = Cell(entry.state, _TONES.get(entry.state, "plain"))
     spent = record.provenance.get("device_seconds")
     name, weight = min(record.mixture.items(), key=lambda item: (-item[1], item[0]))
     return [
         record.key[:_KEY],
         record.inputs.model,
-        count(record.inputs.tokens),
-        str(record.inputs.seed),
+        NONE if adopted else count(record.inputs.tokens),
+        str(record.provenance.get(RUN_ID, NONE) if adopted else record.inputs.seed),
         bits(statistics.fmean(record.metrics.values())) if record.metrics else NONE,
         seconds(spent) if isinstance(spent, int | float) else NONE,
         state,
@@ -121,26 +125,35 @@ def _result(entry: Entry, look: Look) -> str:
     number = "" if entry.number == 1 else f", result {entry.number}"
     remark = record.status + number + (f", {entry.state}" if entry.state not in ("", "in use", record.status) else "")
     why = [] if entry.tainted is None else wrapped(f"tainted: {entry.tainted}", look, tone="care")
-    inputs = record.inputs
-    setting = {
-        "model": inputs.model,
-        "tokens": f"{inputs.tokens:,}",
-        "sequence length": str(inputs.sequence_length),
-        "batch size": str(inputs.batch_size),
-        "seed": str(inputs.seed),
-        "trainer": inputs.trainer,
-    }
+    unit = loss_unit(record.inputs.trainer)
     mixture = sorted(record.mixture.items(), key=lambda item: (-item[1], item[0]))
     numbers = [Column("", right=False), Column("", right=True)]
     return page(
         [
             [heading(record.key, look, remark), *why],
             [heading("Mixture", look), *table(numbers, [[n, percent(w)] for n, w in mixture], look)],
-            _section("Metrics, bits per byte", [[n, bits(v)] for n, v in sorted(record.metrics.items())], look),
-            _section("Trained", [[n, v] for n, v in setting.items()], look),
+            _section(f"Metrics, {unit}", [[n, bits(v)] for n, v in sorted(record.metrics.items())], look),
+            _section("Trained", _setting(record), look),
             _section("Provenance", _flat(record.provenance), look),
         ]
     )
+
+
+def _setting(record: RunRecord) -> list[Row]:
+    inputs = record.inputs
+    if is_adopted(inputs.trainer):
+        return [
+            ["by others", "adopted from their tables; how it was trained is not known here"],
+            ["as", inputs.trainer],
+        ]
+    return [
+        ["model", inputs.model],
+        ["tokens", f"{inputs.tokens:,}"],
+        ["sequence length", str(inputs.sequence_length)],
+        ["batch size", str(inputs.batch_size)],
+        ["seed", str(inputs.seed)],
+        ["trainer", inputs.trainer],
+    ]
 
 
 def _section(title: str, rows: Sequence[Row], look: Look) -> list[str]:
