@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from olmixctl.report.look import Cell, Column, Look, heading, page, table, wrapped
+from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table, wrapped
 from olmixctl.report.numbers import plural
 
 __all__ = ["imported_text"]
@@ -46,7 +46,7 @@ def _columns(title: str, columns: Mapping[str, str], look: Look) -> list[str]:
     named = {column: name for column, name in columns.items() if column != name}
     same = len(columns) - len(named)
     remark = f"{same} columns under their own names" if same else ""
-    rows = [[Cell(column, "faint"), "→", Cell(name, "strong")] for column, name in named.items()]
+    rows: list[Row] = [[Cell(column, "faint"), "→", Cell(name, "strong")] for column, name in named.items()]
     lines = table([Column("column"), Column(""), Column("is")], rows, look) if rows else []
     return [heading(title, look, remark), *lines]
 

@@ -65,12 +65,13 @@ def runs_text(name: str, entries: Sequence[Entry], look: Look) -> str:
     if not entries:
         return f"{name} has no recorded runs yet.\n"
     rows = [_row(entry) for entry in entries]
+    adopted = all(is_adopted(entry.record.inputs.trainer) for entry in entries)
     columns = [
         Column("run"),
         Column("model"),
         Column("tokens", right=True),
-        Column("seed", right=True),
-        Column("bits/byte", right=True),
+        Column("id" if adopted else "seed", right=True),
+        Column("loss" if adopted else "bits/byte", right=True),
         Column("time", right=True),
         Column(""),
         Column("largest", optional=True),
@@ -142,10 +143,7 @@ def _result(entry: Entry, look: Look) -> str:
 def _setting(record: RunRecord) -> list[Row]:
     inputs = record.inputs
     if is_adopted(inputs.trainer):
-        return [
-            ["by others", "adopted from their tables; how it was trained is not known here"],
-            ["as", inputs.trainer],
-        ]
+        return [["by", "others; adopted from their tables, how is not known here"], ["trainer", inputs.trainer]]
     return [
         ["model", inputs.model],
         ["tokens", f"{inputs.tokens:,}"],
