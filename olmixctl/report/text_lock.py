@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from olmixctl.ledger.model import is_adopted
-from olmixctl.lock.model import Lock, LockedMetric
+from olmixctl.lock.model import ActiveBound, Lock, LockedMetric
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import is_rehearsal
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, short
+from olmixctl.spec.families import recorded_families
 
 __all__ = ["lock_text", "marks_of", "natural_weights"]
 
 _BAR = 12
 _OF_SEVERAL = ("constraint", "max_ratio", "min_ratio", "ratio")
+_FAMILY = "family:"
 _BOUNDS = {"max_repetition": "cap", "max": "max", "min": "min"}
 
 
@@ -97,42 +100,70 @@ def _tone(times: float | None) -> Tone:
 def _predicted(lock: Lock, look: Look) -> list[str]:
     if not lock.predicted:
         return []
-    metrics = [*lock.predicted.items(), *_mean(lock)]
+    metrics = [*lock.predicted.items(), *_means(lock)]
+    weights = _weights_in_objective(lock)
     # A mix that was solved around a kept block has no prediction for the natural mix; the previous one then compares.
     known = any(m.natural is not None for _, m in metrics)
     rows: list[Row] = []
     for name, m in metrics:
         gain = _gain(m.natural if known else m.previous, m.this)
-        rows.append([name, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), gain])
+        weight = f"{weights[name]:g}" if name in weights else ""
+        rows.append([name, weight, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), gain])
     columns = [
         Column("metric"),
+        Column("weight", right=True, optional=True),
         Column("natural", right=True),
         Column("previous", right=True),
         Column("this", right=True),
         Column(f"vs {'natural' if known else 'previous'}", right=True),
     ]
-    shown = [0, *([1] if known else []), *([2] if any(m.previous is not None for _, m in metrics) else []), 3, 4]
+    differ = len(set(weights.values())) > 1
+    before = any(m.previous is not None for _, m in metrics)
+    shown = [0, *([1] if differ else []), *([2] if known else []), *([3] if before else []), 4, 5]
     lines = table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], look)
     trainer = str(lock.inputs.get("trainer", ""))
     whose = "" if is_adopted(trainer) else " of the proxy"
     return [heading("Predicted", look, f"{loss_unit(trainer)}{whose}, less is better"), *lines]
 
 
-def _mean(lock: Lock) -> list[tuple[str, LockedMetric]]:
-    """The metrics' weighted mean, as the objective has it; none where there is only one or a weight is not known."""
+def _weights_in_objective(lock: Lock) -> dict[str, Decimal]:
+    """Metric → its weight as declared; metrics that the inputs do not know are left out."""
     declared = lock.inputs.get("evals", {})
-    weights = {name: Decimal(str(declared.get(name, {}).get("weight", 0))) for name in lock.predicted}
-    if len(weights) < 2 or not all(weights.values()):
+    return {name: Decimal(str(declared[name].get("weight", 1))) for name in lock.predicted if name in declared}
+
+
+def _means(lock: Lock) -> list[tuple[str, LockedMetric]]:
+    """The metrics' weighted mean, as the objective has it, or that of each family of several where the worst counts;
+    none where there is only one metric, or one whose weight is not known.
+    """
+    weights = _weights_in_objective(lock)
+    if len(lock.predicted) < 2 or set(weights) != set(lock.predicted):
         return []
-    rows = lock.predicted.items()
-    sides = ([m.natural for _, m in rows], [m.previous for _, m in rows], [m.this for _, m in rows])
-    natural, previous, this = (_weighted(side, list(weights.values())) for side in sides)
-    return [("weighted mean", LockedMetric(natural=natural, previous=previous, this=this))]
+    if not _worst_counts(lock):
+        return [("weighted mean", _mean(lock, weights))]
+    several = {name: members for name, members in recorded_families(lock.inputs).items() if len(members) > 1}
+    return [
+        (f"{name} (family)", _mean(lock, {metric: weights[metric] for metric in members}))
+        for name, members in several.items()
+        if set(members) <= set(weights)
+    ]
+
+
+def _mean(lock: Lock, weights: Mapping[str, Decimal]) -> LockedMetric:
+    counted = {metric: weight for metric, weight in weights.items() if weight}
+    rows = [lock.predicted[metric] for metric in counted]
+    sides = ([m.natural for m in rows], [m.previous for m in rows], [m.this for m in rows])
+    natural, previous, this = (_weighted(side, list(counted.values())) for side in sides)
+    return LockedMetric(natural=natural, previous=previous, this=this)
+
+
+def _worst_counts(lock: Lock) -> bool:
+    return bool(lock.inputs.get("objective", {}).get("worst_case"))
 
 
 def _weighted(values: list[Decimal | None], weights: list[Decimal]) -> Decimal | None:
     known = [value for value in values if value is not None]
-    if len(known) < len(values):
+    if len(known) < len(values) or not weights:
         return None
     return sum((v * w for v, w in zip(known, weights, strict=True)), Decimal(0)) / sum(weights)
 
@@ -153,7 +184,7 @@ def _gain(natural: Decimal | None, this: Decimal | None) -> Cell:
 
 def _behind(lock: Lock, look: Look) -> list[str]:
     lines = [heading("Behind it", look)]
-    for line in (_solution(lock), _evidence(lock), _active(lock), _identity(lock)):
+    for line in (_solution(lock), _worst(lock), _evidence(lock), _active(lock), _identity(lock)):
         lines += wrapped(line, look, hanging=4) if line else []
     return lines
 
@@ -192,9 +223,22 @@ def _evidence(lock: Lock) -> str:
 
 
 def _active(lock: Lock) -> str:
-    names = [bound.constraint for bound in sorted(lock.solution.active, key=lambda b: -b.multiplier)]
+    names = [bound.constraint for bound in _costliest(lock) if not bound.constraint.startswith(_FAMILY)]
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     return f"bounds that hold it, costliest first: {', '.join(names[:6])}{more}" if names else ""
+
+
+def _worst(lock: Lock) -> str:
+    """Where the worst family counts: which it is, or which ones are equally bad."""
+    worst = [bound for bound in _costliest(lock) if bound.constraint.startswith(_FAMILY)]
+    names = [f"{bound.constraint.removeprefix(_FAMILY)} {bound.multiplier:.2f}" for bound in worst]
+    if len(names) > 1:
+        return f"solved for the worst family; equally bad, and weighed against each other: {', '.join(names)}"
+    return f"solved for the worst family, {worst[0].constraint.removeprefix(_FAMILY)}" if worst else ""
+
+
+def _costliest(lock: Lock) -> list[ActiveBound]:
+    return sorted(lock.solution.active, key=lambda bound: -bound.multiplier)
 
 
 def _identity(lock: Lock) -> str:
