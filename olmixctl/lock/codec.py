@@ -24,6 +24,7 @@ from olmixctl.lock.model import (
     LockedMetric,
     LockedSolution,
     LockedSurrogate,
+    Stopped,
 )
 from olmixctl.lock.read import read_lines
 from olmixctl.lock.whole import INTEGRITY, RESTORE, check_whole
@@ -187,6 +188,8 @@ def _document(lock: Lock) -> dict[str, Any]:
         "root": lock.evidence_root,
         "excluded": [{"run": e.run, "reason": e.reason} for e in sorted(lock.excluded, key=lambda e: e.run)],
     }
+    if lock.stopped is not None:
+        document["stopped"] = _stopped(lock.stopped)
     if lock.surrogate is not None:
         document["surrogate"] = _surrogate(lock.surrogate)
     document["solution"] = _solution(lock.solution)
@@ -220,6 +223,15 @@ def _domain(record: LockedDomain) -> dict[str, Any]:
     if record.block is not None:
         value |= {"block": record.block, "share": _share(record.share or 0)}
     return value | {"changed_in": record.changed_in, "protected": record.protected}
+
+
+def _stopped(record: Stopped) -> dict[str, Any]:
+    return {
+        "planned": record.planned,
+        "trained": record.trained,
+        "regret": _fixed(record.regret, 9),
+        "probability": _fixed(record.probability, 6),
+    }
 
 
 def _surrogate(record: LockedSurrogate) -> dict[str, Any]:
@@ -264,6 +276,7 @@ def _lock(document: Mapping[str, Any]) -> Lock:
         evidence=tuple(evidence["runs"]),
         evidence_root=evidence["root"],
         excluded=tuple(Excluded(**e) for e in evidence["excluded"]),
+        stopped=_read_stopped(document.get("stopped")),
         surrogate=_read_surrogate(document.get("surrogate")),
         solution=_read_solution(document["solution"]),
         predicted={n: LockedMetric(**m) for n, m in document.get("predicted", {}).items()},
@@ -291,6 +304,10 @@ def _read_domain(record: Mapping[str, Any]) -> LockedDomain:
 
 def _read_block(record: Mapping[str, Any]) -> LockedBlock:
     return LockedBlock(**{**record, "mass": _units(record["mass"], GRID)})
+
+
+def _read_stopped(record: Mapping[str, Any] | None) -> Stopped | None:
+    return None if record is None else Stopped(**record)
 
 
 def _read_surrogate(record: Mapping[str, Any] | None) -> LockedSurrogate | None:

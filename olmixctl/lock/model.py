@@ -23,6 +23,7 @@ __all__ = [
     "LockedMetric",
     "LockedSolution",
     "LockedSurrogate",
+    "Stopped",
 ]
 
 LOCK_VERSION = 1
@@ -72,6 +73,23 @@ class Excluded:
 
     run: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stopped:
+    """Training ended before all planned runs were trained: enough was known.
+
+    Attributes:
+        planned: runs of the whole swarm.
+        trained: those of them that were trained, and are evidence.
+        regret: how far above the best mix's objective the decided mix may be.
+        probability: of that, as resamples of the evidence said.
+    """
+
+    planned: int
+    trained: int
+    regret: Decimal
+    probability: Decimal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,6 +175,7 @@ class Lock:
         surrogate: the fitted laws, None when no runs stand behind the mix itself.
         solution: how the weights were found.
         predicted: metric → predictions.
+        stopped: where training ended early; None where all planned runs were trained, or none.
     """
 
     name: str
@@ -177,6 +196,7 @@ class Lock:
     surrogate: LockedSurrogate | None = None
     excluded: tuple[Excluded, ...] = ()
     predicted: Mapping[str, LockedMetric] = field(default_factory=dict)
+    stopped: Stopped | None = None
 
     @property
     def coordinates(self) -> Coordinates:

@@ -16,6 +16,7 @@ from olmixctl.methods.steady import masses, still_optimal
 from olmixctl.mixture import GRID, Coordinates, GridMixture
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed
+from olmixctl.plan.rounds import sizes
 from olmixctl.solve.certificate import Certificate, certify
 from olmixctl.solve.exact import Solution, solve
 from olmixctl.solve.problem import MixProblem
@@ -25,7 +26,8 @@ from olmixctl.surrogate.log_linear import LogLinearFit
 from olmixctl.surrogate.model import Evidence
 from olmixctl.surrogate.registry import resolve
 from olmixctl.swarm.dirichlet import draw_swarm
-from olmixctl.swarm.model import SwarmProblem, swarm_size
+from olmixctl.swarm.informative import draw_informative
+from olmixctl.swarm.model import SwarmProblem
 
 __all__ = ["Fitted", "Solved", "design", "fit_evidence", "fitted_problem", "gather", "keep_ratios", "solve_mix"]
 
@@ -67,18 +69,19 @@ class Solved:
 
 
 def design(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, ...]:
-    """The swarm over `coordinates`: K = runs_per_coordinate · (d + 1) mixtures around the natural mix.
+    """The swarm over `coordinates`, as far as it is known beforehand: all K mixtures, or those of the first round.
 
     Limited only by what the proxy itself can read of a domain, repeated as often as the target may.
     """
     spec = observed.spec
     reach = {d: s.tokens * spec.target.max_repetition / spec.proxy.tokens for d, s in observed.states.items()}
     members = coordinates.members()
-    return draw_swarm(
+    draw = {"dirichlet": draw_swarm, "informative": draw_informative}[spec.swarm.design]
+    return draw(
         SwarmProblem(
             coordinates=coordinates,
             prior=collapsed_reference(coordinates, observed.natural),
-            count=swarm_size(spec.swarm.runs_per_coordinate, len(coordinates.names)),
+            count=sizes(spec.swarm, len(coordinates.names))[0],
             seed=spec.swarm.seed,
             limits={
                 name: min(reach[leaf] / float(ratio) for leaf, ratio in leaves.items() if ratio)

@@ -110,8 +110,9 @@ def _plan(
 ) -> Plan:
     observed, lock, records = situation.observed, situation.lock, situation.recorded.records
     keys = {run.key for run in decision.runs}
-    missing = len({run.key for run in decision.runs if not run.recorded})
-    whole = full_swarm_size(observed) if lock else len(keys) or full_swarm_size(observed)
+    more = decision.rounds.more
+    missing = len({run.key for run in decision.runs if not run.recorded}) + more
+    whole = full_swarm_size(observed) if lock or not keys else len(keys) + more
     cost = situation.rates.of(missing)
     weights = {observed.evals[e.name]: e.weight for e in observed.spec.evals}
     checks: list[Check] = [
@@ -140,6 +141,7 @@ def _plan(
         strategies=decision.strategies,
         laws=decision.laws,
         proposals=changes.proposals if changes else (),
+        rounds=decision.rounds,
     )
 
 

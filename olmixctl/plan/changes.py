@@ -13,6 +13,7 @@ from olmixctl.ledger.model import is_adopted
 from olmixctl.lock.model import Lock
 from olmixctl.plan.domain_changes import detect_domain_changes
 from olmixctl.plan.model import Action, Category, Change, Check, Observed
+from olmixctl.plan.rounds import is_enough
 
 __all__ = ["ChangeSet", "detect_changes"]
 
@@ -124,6 +125,8 @@ def _section_changes(
     for section in sections:
         category, action, reason = _UNTOUCHED if adopted and section in _OF_TRAINING else _SECTIONS[section]
         before, after = inputs_before.get(section), inputs_after.get(section)
+        if section == "swarm" and before and after and is_enough(before, after):
+            action, reason = "none", "the recorded runs are enough for it"
         for subject, old, new in _leaves(section, before, after):
             yield Change(category=category, subject=subject, action=action, reason=reason, before=old, after=new)
 

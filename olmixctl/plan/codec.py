@@ -10,6 +10,7 @@ from olmixctl.errors import StaleError
 from olmixctl.mixture import GRID
 from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.model import Change, Cost, Laws, Observed, Plan, PlannedRun, Strategy
+from olmixctl.plan.rounds import Rounds
 from olmixctl.plan.stale import differences
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
 
@@ -53,6 +54,7 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
         "carried": None if plan.carried is None else {d: round(v, 12) for d, v in plan.carried.items()},
         "runs": [_run(run) for run in plan.runs],
         "extra_evidence": list(plan.extra_evidence),
+        **_rounds(plan.rounds),
         "steps": [_step(step) for step in steps_of(plan)],
         "strategies": [_strategy(strategy) for strategy in plan.strategies],
         "laws": _laws(plan.laws),
@@ -83,6 +85,20 @@ def _run(run: PlannedRun) -> dict[str, Any]:
     }
 
 
+def _rounds(rounds: Rounds) -> dict[str, Any]:
+    """How the runs are trained, where that is not in one go."""
+    if not rounds.open:
+        return {}
+    stop = rounds.stop
+    return {
+        "rounds": {
+            "later": list(rounds.later),
+            "looks": list(rounds.looks),
+            "stop": None if stop is None else {"regret": stop.regret, "confidence": stop.confidence},
+        }
+    }
+
+
 def saved_options(saved: Mapping[str, Any]) -> PlanOptions:
     """The options under which planning again gives the saved plan, where nothing changed.
 
@@ -106,8 +122,8 @@ def saved_options(saved: Mapping[str, Any]) -> PlanOptions:
 
 def _step(step: Step) -> dict[str, Any]:
     match step:
-        case TrainRuns(runs):
-            return {"do": "train", "runs": len({run.key for run in runs})}
+        case TrainRuns(runs, later):
+            return {"do": "train", "runs": len({run.key for run in runs}) + later}
         case FitAndSolve(coordinates, evidence):
             return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence)}
         case KeepRatios(coordinates):

@@ -7,13 +7,13 @@ larger simplex: its other weights are zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from olmixctl.errors import IncompleteError
 from olmixctl.ledger.model import RunInputs, RunRecord, is_adopted, parts_of
 from olmixctl.mixture import GRID, Coordinates, GridMixture
-from olmixctl.plan.model import Observed
+from olmixctl.plan.model import Observed, PlannedRun
 
 __all__ = [
     "Recorded",
@@ -22,6 +22,7 @@ __all__ = [
     "evidence_weights",
     "example_inputs",
     "is_comparable",
+    "planned_runs",
     "run_inputs",
     "setting_of",
 ]
@@ -110,6 +111,19 @@ def run_inputs(observed: Observed, coordinates: Coordinates, point: GridMixture,
         seed=seed,
         trainer=observed.trainer,
     )
+
+
+def planned_runs(
+    observed: Observed, coordinates: Coordinates, points: Iterable[GridMixture], recorded: Container[str]
+) -> tuple[PlannedRun, ...]:
+    """The runs at `points`, in their order, each as often as the mix file repeats one; `recorded` are keys."""
+    proxy, found = observed.spec.proxy, []
+    for point in points:
+        weights = coordinates.expand(point.as_mixture())
+        for repeat in range(proxy.repeats):
+            inputs = run_inputs(observed, coordinates, point, proxy.seed + repeat)
+            found.append(PlannedRun(inputs=inputs, point=point, weights=weights, recorded=inputs.key in recorded))
+    return tuple(found)
 
 
 def is_comparable(record: RunRecord, wanted: RunInputs) -> bool:

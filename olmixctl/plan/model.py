@@ -10,7 +10,9 @@ from typing import Any, Literal
 from olmixctl.corpus.model import DomainState
 from olmixctl.inventory import Inventory
 from olmixctl.ledger.model import RunInputs
+from olmixctl.lock.model import Stopped
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
+from olmixctl.plan.rounds import IN_ONE_GO, Rounds
 from olmixctl.spec.model import MixSpec
 
 __all__ = [
@@ -297,7 +299,7 @@ class Plan:
         reason: why that kind.
         coordinates: the directions the new mix is searched in.
         kept_from: serial of the lock the block's ratios come from, or None without a block.
-        runs: the designed runs, recorded ones included, in design order.
+        runs: the designed runs, recorded ones included, in design order; of a swarm in rounds, those of the first.
         extra_evidence: keys of further recorded runs that are valid evidence for these coordinates.
         counterfactual: cost of recomputing everything.
         cost: cost of the missing runs.
@@ -307,6 +309,8 @@ class Plan:
         strategies: the ways there are, cheapest first; empty where nothing has to be chosen.
         laws: what their predicted gaps rest on.
         proposals: lines of YAML for `changes:`, which declare what was recognised.
+        rounds: how the runs are trained: how many more may follow, and when apply looks whether enough is known.
+        stopped: where training ended early; apply sets it once `runs` are those that were trained.
     """
 
     observed: Observed
@@ -326,6 +330,8 @@ class Plan:
     strategies: tuple[Strategy, ...] = ()
     laws: Laws = field(default_factory=Laws)
     proposals: tuple[str, ...] = ()
+    rounds: Rounds = IN_ONE_GO
+    stopped: Stopped | None = None
 
     @property
     def block_caps(self) -> tuple[tuple[str, float], ...]:
@@ -334,7 +340,7 @@ class Plan:
 
     @property
     def missing(self) -> tuple[PlannedRun, ...]:
-        """The runs to train."""
+        """The runs to train, as far as they are known."""
         return tuple(run for run in self.runs if not run.recorded)
 
     @property
@@ -345,7 +351,7 @@ class Plan:
     @property
     def complete(self) -> bool:
         """Nothing need be trained."""
-        return not self.missing
+        return not (self.missing or self.rounds.later)
 
     @property
     def blocked(self) -> tuple[Check, ...]:

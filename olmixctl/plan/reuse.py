@@ -15,6 +15,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates
 from olmixctl.plan.changes import ChangeSet
 from olmixctl.plan.model import Observed, RouteKind
+from olmixctl.plan.rounds import is_enough
 
 __all__ = ["BLOCK_NAME", "Route", "choose_route", "is_incomparable", "kept_shares", "unmeasured", "zero_route"]
 
@@ -181,7 +182,7 @@ def _same_domains(
         if {"objective", "surrogate", "method", "swarm"} & set(changes.sections):
             return Route(kind="train", coordinates=everything, reason="no evidence stands behind the kept ratios")
         return _keep_all(lock, changes, "the kept ratios are put under the new bounds")
-    if "swarm" in changes.sections:
+    if "swarm" in changes.sections and not is_enough(lock.inputs["swarm"], observed.inputs["swarm"]):
         return Route(kind="train", coordinates=renamed, reason="the swarm has other mixtures", kept_from=from_serial)
     return Route(
         kind="resolve",

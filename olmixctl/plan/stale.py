@@ -32,9 +32,15 @@ def differences(saved: Document, fresh: Document) -> Iterator[str]:
     yield from _search(saved, fresh)
     allowed = {run["key"] for run in saved["runs"] if not run["recorded"]}
     wanted = {run["key"] for run in fresh["runs"] if not run["recorded"]}
+    if _later(fresh) > _later(saved):
+        yield f"{_later(fresh)} runs may follow the planned ones, {_later(saved)} were said to"
     if wanted - allowed:
         noun = "run is" if len(wanted - allowed) == 1 else "runs are"
         yield f"{len(wanted - allowed)} {noun} needed that the plan did not list"
+
+
+def _later(plan: Document) -> int:
+    return sum(plan.get("rounds", {}).get("later", ()))
 
 
 def _base(before: Document, after: Document) -> Iterator[str]:

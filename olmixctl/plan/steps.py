@@ -12,9 +12,10 @@ __all__ = ["CarryShares", "FitAndSolve", "KeepRatios", "Step", "TrainRuns", "Wri
 
 @dataclass(frozen=True, slots=True)
 class TrainRuns:
-    """Train the missing runs; each is recorded the moment it ends."""
+    """Train the missing runs, and at most `later` more in rounds; each is recorded the moment it ends."""
 
     runs: tuple[PlannedRun, ...]
+    later: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +66,5 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
             return (CarryShares(plan.coordinates, plan.carried), write)
         case "train":
             evidence = (*dict.fromkeys(run.key for run in plan.runs), *plan.extra_evidence)
-            training = (TrainRuns(plan.missing),) if plan.missing else ()
+            training = () if plan.complete else (TrainRuns(plan.missing, plan.rounds.more),)
             return (*training, FitAndSolve(plan.coordinates, evidence), write)

@@ -18,9 +18,10 @@ from olmixctl.plan.appraisal import Appraisal, Appraise, Question
 from olmixctl.plan.carry import carried_mix
 from olmixctl.plan.changes import ChangeSet
 from olmixctl.plan.cost import Rates
-from olmixctl.plan.evidence import Recorded, check_covers, covers, run_inputs
+from olmixctl.plan.evidence import Recorded, check_covers, covers, planned_runs
 from olmixctl.plan.model import Laws, Observed, PlannedRun, Strategy, StrategyName
 from olmixctl.plan.reuse import Route, choose_route, is_incomparable, zero_route
+from olmixctl.plan.rounds import CHAIN, IN_ONE_GO, Rounds, chain_of, rounds_of
 
 __all__ = ["LEAST_GAIN", "Decision", "Design", "Situation", "Wish", "decide", "swarm_runs"]
 
@@ -86,14 +87,8 @@ class Situation:
 
     def runs(self, coordinates: Coordinates) -> tuple[PlannedRun, ...]:
         """The designed runs over `coordinates`, in design order."""
-        proxy, found = self.observed.spec.proxy, []
-        for point in self.design(self.observed, coordinates):
-            weights = coordinates.expand(point.as_mixture())
-            for repeat in range(proxy.repeats):
-                inputs = run_inputs(self.observed, coordinates, point, proxy.seed + repeat)
-                recorded = inputs.key in self.recorded.records
-                found.append(PlannedRun(inputs=inputs, point=point, weights=weights, recorded=recorded))
-        return tuple(found)
+        points = self.design(self.observed, coordinates)
+        return planned_runs(self.observed, coordinates, points, self.recorded.records)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +97,8 @@ class Decision:
 
     Attributes:
         route: as taken.
-        runs: its designed runs.
+        runs: its designed runs; of a swarm in rounds, those of the first.
+        rounds: how they are trained, and how many more.
         extra: keys of further recorded runs that answer for its coordinates.
         carried: the mix of a `carry`.
         strategies: all of them, cheapest first.
@@ -111,6 +107,7 @@ class Decision:
 
     route: Route
     runs: tuple[PlannedRun, ...] = ()
+    rounds: Rounds = IN_ONE_GO
     extra: tuple[str, ...] = ()
     carried: Mixture | None = None
     strategies: tuple[Strategy, ...] = ()
@@ -149,12 +146,16 @@ def _first_solve(situation: Situation, asked: Route) -> Route:
 
 def _finished(situation: Situation, route: Route) -> Decision:
     """A decision for `route`, with its runs and evidence."""
-    runs = situation.runs(route.coordinates) if route.kind == "train" else ()
-    extra = route.evidence
-    if route.kind == "train":
-        designed = {run.key for run in runs}
-        extra = tuple(key for key in sorted(situation.recorded.within(route.coordinates)) if key not in designed)
-    return Decision(route=route, runs=runs, extra=extra)
+    if route.kind != "train":
+        return Decision(route=route, extra=route.evidence)
+    observed, recorded = situation.observed, situation.recorded
+    runs = situation.runs(route.coordinates)
+    rounds = rounds_of(observed, len(route.coordinates.names), runs)
+    # Runs of the later rounds of this very swarm are chosen again, from the same evidence as when they were trained.
+    designed, chain = {run.key for run in runs}, chain_of(observed, runs) if rounds.later else ""
+    extra = (key for key in sorted(recorded.within(route.coordinates)) if key not in designed)
+    found = tuple(key for key in extra if recorded.records[key].provenance.get(CHAIN) != chain)
+    return Decision(route=route, runs=runs, rounds=rounds, extra=found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -307,7 +308,7 @@ def _counts(
         return swarm_runs(situation.observed, len(route.coordinates.names)), 0, extra
     made = decision or _finished(situation, route)
     keys = {run.key: run.recorded for run in made.runs}
-    return len(keys), sum(keys.values()), len(made.extra)
+    return len(keys) + made.rounds.more, sum(keys.values()), len(made.extra)
 
 
 def _may_be_recorded(situation: Situation, coordinates: Coordinates, affected: tuple[str, ...]) -> bool:

@@ -1,0 +1,121 @@
+"""How far a swarm is trained: in rounds, and with a look at what is known between batches. Pure.
+
+A swarm of K mixtures is trained in one go, unless the mix file asks for rounds or for an early stop. Its first round is
+the head of the design; the mixtures of later rounds follow from what the rounds before measured, so a plan knows their
+number alone. A look asks whether enough is known. It sees the runs up to a place in the planned order, whatever else is
+recorded: where training ends does not depend on how often it was interrupted, or on who else trained what.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from olmixctl.fingerprint import digest
+from olmixctl.spec.model import StopSpec, SwarmSpec
+
+if TYPE_CHECKING:
+    from olmixctl.plan.model import Observed, PlannedRun
+
+__all__ = ["CHAIN", "IN_ONE_GO", "Rounds", "chain_of", "is_enough", "rounds_of", "sizes"]
+
+CHAIN = "chain"
+"""Provenance of a run of a later round: whose rounds it belongs to (`chain_of`)."""
+
+_BATCHES = 4
+"""Looks divide the swarm of one round into this many batches; the first has at least one mixture a parameter."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rounds:
+    """How the runs of a plan are trained.
+
+    Attributes:
+        later: the most runs of each round after the first.
+        looks: numbers of planned runs after which apply looks whether enough is known, rising; 0 is none of them.
+        stop: what is enough; None where apply never looks.
+    """
+
+    later: tuple[int, ...] = ()
+    looks: tuple[int, ...] = ()
+    stop: StopSpec | None = None
+
+    @property
+    def more(self) -> int:
+        """The most runs beyond those that a plan names."""
+        return sum(self.later)
+
+    @property
+    def open(self) -> bool:
+        """Which runs are trained is known only when some are."""
+        return bool(self.later or self.looks)
+
+
+IN_ONE_GO = Rounds()
+
+
+def sizes(swarm: SwarmSpec, coordinates: int) -> tuple[int, ...]:
+    """Mixtures of each round of a swarm over `coordinates` = d coordinates, ⌈runs_per_coordinate · (d + 1)⌉ together.
+
+    The first round has at least d + 1, as many as a law has parameters: later ones rest on what it says.
+    """
+    whole = math.ceil(swarm.runs_per_coordinate * (coordinates + 1))
+    first = whole if swarm.rounds == 1 else min(whole, max(coordinates + 1, math.ceil(whole / swarm.rounds)))
+    rest, rounds = whole - first, swarm.rounds - 1
+    later = [rest // rounds + (number < rest % rounds) for number in range(rounds)]
+    return (first, *(size for size in later if size))
+
+
+def rounds_of(observed: Observed, coordinates: int, runs: Sequence[PlannedRun]) -> Rounds:
+    """How the swarm that begins with `runs` is trained.
+
+    Args:
+        observed: the mix file.
+        coordinates: d.
+        runs: of the first round, in the planned order.
+    """
+    swarm, repeats = observed.spec.swarm, observed.spec.proxy.repeats
+    first, *rest = sizes(swarm, coordinates)
+    # Where the proxy's data leaves fewer mixtures than the first round asks for, no other one is left.
+    later = tuple(size * repeats for size in rest) if len(runs) >= first * repeats else ()
+    if swarm.stop is None:
+        return Rounds(later=later)
+    if swarm.rounds > 1:
+        return Rounds(later=later, looks=(len(runs),) if later else (), stop=swarm.stop)
+    mixtures = len(runs) // repeats
+    least = max(coordinates + 1, math.ceil(mixtures / _BATCHES))
+    quarters = {max(least, math.ceil(mixtures * part / _BATCHES)) for part in range(1, _BATCHES)}
+    looks = tuple(sorted(number * repeats for number in quarters if number < mixtures))
+    return Rounds(looks=looks, stop=swarm.stop)
+
+
+def chain_of(observed: Observed, runs: Sequence[PlannedRun]) -> str:
+    """What the later rounds after `runs` follow from, apart from what is measured: they carry it in their provenance.
+
+    So an apply that was interrupted tells them from older evidence, and chooses the same ones again. When to stop is
+    not in it: with another limit the same rounds go on.
+    """
+    inputs = dict(observed.inputs)
+    inputs["swarm"] = _without_stop(inputs.get("swarm", {}))
+    return digest({"inputs": inputs, "runs": [run.key for run in runs]}, prefix="chain1")
+
+
+def is_enough(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the swarm of a lock is all that another `swarm` section asks for: as many mixtures, no stricter stop.
+
+    Args:
+        before: canonical section of the lock.
+        after: canonical section of the mix file.
+    """
+    if _without_stop(before) != _without_stop(after):
+        return False
+    was, now = before.get("stop"), after.get("stop")
+    if was is None:
+        return True
+    return now is not None and now["regret"] >= was["regret"] and now["confidence"] <= was["confidence"]
+
+
+def _without_stop(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name != "stop"}
