@@ -257,7 +257,7 @@ def shares(table: Table, rows: dict[str, dict[str, float]]) -> tuple[dict[str, d
     if not off:
         return found, ""
     worst = max(off, key=lambda total: abs(total - 1.0))
-    return found, f"{len(off)} of {len(rows)} rows did not sum to 1 (furthest {worst:.6g}) and were renormalised"
+    return found, f"{len(off)} of {len(rows)} rows did not sum to 1 (furthest {worst:.9g}) and were renormalised"
 
 
 def _some(names: tuple[str, ...]) -> str:
