@@ -29,7 +29,17 @@ from olmixctl.swarm.dirichlet import draw_swarm
 from olmixctl.swarm.informative import draw_informative
 from olmixctl.swarm.model import SwarmProblem
 
-__all__ = ["Fitted", "Solved", "design", "fit_evidence", "fitted_problem", "gather", "keep_ratios", "solve_mix"]
+__all__ = [
+    "Fitted",
+    "Solved",
+    "design",
+    "fit_evidence",
+    "fitted_problem",
+    "gather",
+    "keep_ratios",
+    "solve_mix",
+    "swarm_problem",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,25 +79,28 @@ class Solved:
 
 
 def design(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, ...]:
-    """The swarm over `coordinates`, as far as it is known beforehand: all K mixtures, or those of the first round.
+    """The swarm over `coordinates`, as far as it is known beforehand: all K mixtures, or those of the first round."""
+    spec = observed.spec
+    draw = {"dirichlet": draw_swarm, "informative": draw_informative}[spec.swarm.design]
+    return draw(swarm_problem(observed, coordinates, sizes(spec.swarm, len(coordinates.names))[0]))
+
+
+def swarm_problem(observed: Observed, coordinates: Coordinates, count: int) -> SwarmProblem:
+    """What `count` mixtures are drawn for.
 
     Limited only by what the proxy itself can read of a domain, repeated as often as the target may.
     """
     spec = observed.spec
     reach = {d: s.tokens * spec.target.max_repetition / spec.proxy.tokens for d, s in observed.states.items()}
-    members = coordinates.members()
-    draw = {"dirichlet": draw_swarm, "informative": draw_informative}[spec.swarm.design]
-    return draw(
-        SwarmProblem(
-            coordinates=coordinates,
-            prior=collapsed_reference(coordinates, observed.natural),
-            count=sizes(spec.swarm, len(coordinates.names))[0],
-            seed=spec.swarm.seed,
-            limits={
-                name: min(reach[leaf] / float(ratio) for leaf, ratio in leaves.items() if ratio)
-                for name, leaves in members.items()
-            },
-        )
+    return SwarmProblem(
+        coordinates=coordinates,
+        prior=collapsed_reference(coordinates, observed.natural),
+        count=count,
+        seed=spec.swarm.seed,
+        limits={
+            name: min(reach[leaf] / float(ratio) for leaf, ratio in leaves.items() if ratio)
+            for name, leaves in coordinates.members().items()
+        },
     )
 
 
