@@ -114,12 +114,12 @@ def _check_objective(spec: MixSpec) -> Iterator[Finding]:
 def _check_families(spec: MixSpec) -> Iterator[Finding]:
     """The worst of families needs two, and a name means one."""
     families = {item.family for item in spec.evals if item.family}
-    for item in spec.evals:
-        if not item.family and item.name in families:
-            message = f"this eval has no family, and {item.name!r} is the family of others"
-            yield Finding(f"evals.{item.name}.name", message, f"add `family: {item.name}`, or choose another name")
+    twins = [item.name for item in spec.evals if not item.family and item.name in families]
+    for name in twins:
+        message = f"this eval has no family, and {name!r} is the family of others"
+        yield Finding(f"evals.{name}.name", message, f"add `family: {name}`, or choose another name")
     found = list(declared_families(spec.evals))
-    if len(found) == 1:
+    if len(found) == 1 and not twins:
         message = f"all evals with weight are of one family, {found[0]!r}: its mean is the worst"
         yield Finding("objective.worst_case", message, "give evals that differ families of their own, or leave it out")
 

@@ -52,6 +52,7 @@ FOUND = {
                 "share_then": 0.201,
             },
         ],
+        "families": {},
         "elsewhere": [],
         "repetition_for_all": 0.0021,
         "pulls": {"metrics": {"python": -0.05, "medicine": 0.15, "wiki": 0.0}, "kl": -0.03, "held": 0.07},
@@ -135,6 +136,36 @@ def test_without_runs_it_says_which_lock_measured_it():
     assert "No runs stand behind this lock (kept)" in text
     assert "serial 2 last estimated it" in text
     assert "not in this Git history" in " ".join(explain_text({**bare, "measured_in": None}, PLAIN).split())
+
+
+@pytest.mark.parametrize(
+    ("families", "words"),
+    [
+        ({"web": 1.0}, "The worst family counts, and it is web: metrics of others do not pull."),
+        (
+            {"code": 0.2, "web": 0.8},
+            "2 are equally bad, and pull against each other: web with 0.80 and code with 0.20.",
+        ),
+    ],
+)
+def test_the_families_that_hold_the_mix_are_named(families, words):
+    text = " ".join(explain_text(because(families=families), PLAIN).split())
+    assert words in text
+    assert "worst family" not in explain_text(because(), PLAIN)
+
+
+def test_the_bound_of_a_ratio_is_a_plain_number():
+    ratio = {
+        "constraint": "max_ratio:code-to-web",
+        "domains": ["code", "web/a"],
+        "limit": 0.5,
+        "price": 0.0312,
+        "loosened": 0.55,
+        "worth": 0.00123,
+        "share_then": 0.2,
+    }
+    text = explain_text(because(bounds=[ratio]), PLAIN)
+    assert "max_ratio:code-to-web  0.5 → 0.55  0.00123" in text
 
 
 def test_an_interval_that_is_not_known_is_said():

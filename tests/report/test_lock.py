@@ -30,10 +30,10 @@ code         25.00 %  █████         20.00 %  1.25×     50M    5.00  a
 web/health   15.00 %  ███           40.00 %  0.37×    100M    1.50  protected
 
 Predicted  bits per byte of the proxy, less is better
-  metric         natural    this  vs natural
-  python          0.9100  0.8800     −3.30 %
-  wiki            1.2000  1.2100     +0.83 %
-  weighted mean   1.1275  1.1275      0.00 %
+  metric         weight  natural    this  vs natural
+  python              1   0.9100  0.8800     −3.30 %
+  wiki                3   1.2000  1.2100     +0.83 %
+  weighted mean           1.1275  1.1275      0.00 %
 
 Behind it
   solved to optimality by CLARABEL
@@ -60,6 +60,46 @@ def test_every_bound_that_holds_a_domain_is_marked():
     lock = dataclasses.replace(lock, inputs={"constraints": {"web-share": {"domains": ["web/health", "web/science"]}}})
     marks = marks_of(held(lock, "max:code", "constraint:web-share", "guardrail:python", "min:gone"))
     assert marks == {"code": "at max", "web/health": "in web-share, kept, protected", "web/science": "in web-share"}
+
+
+def test_both_sides_of_a_ratio_are_marked():
+    ratio = {"code-to-web": {"of": ["code"], "to": ["web/health", "web/gone"], "min": 0.0, "max": 0.5}}
+    lock = dataclasses.replace(make_lock(WEIGHTS, domains=TOKENS), inputs={"constraints": ratio})
+    marks = marks_of(held(lock, "max_ratio:code-to-web"))
+    assert marks == {"code": "in code-to-web", "web/health": "in code-to-web, protected", "web/science": ""}
+
+
+def weighted(lock, objective=(), **weights):
+    evals = {name: {"weight": weight, "family": family} for name, (weight, family) in weights.items()}
+    return dataclasses.replace(lock, inputs={**lock.inputs, "evals": evals, "objective": dict(objective)})
+
+
+def test_a_metric_without_weight_is_shown_and_does_not_count_in_the_mean(look):
+    text = lock_text(weighted(make_lock(WEIGHTS), python=(2, ""), wiki=(0, "")), look)
+    assert "  wiki                0   1.2000  1.2100     +0.83 %\n" in text
+    assert "  weighted mean           0.9100  0.8800     −3.30 %\n" in text
+    # Weights that are all alike need no column.
+    text = lock_text(weighted(make_lock(WEIGHTS), python=(2, ""), wiki=(2, "")), look)
+    assert "  weighted mean   1.0550  1.0450     −0.95 %\n" in text
+    assert "weight  natural" not in text.partition("Predicted")[2]
+
+
+def test_where_the_worst_family_counts_families_stand_for_the_mean(look):
+    three = {
+        name: LockedMetric(natural=Decimal(natural), previous=None, this=Decimal(this))
+        for name, natural, this in (("a", "1.0", "0.9"), ("b", "2.0", "1.9"), ("c", "1.0", "1.05"))
+    }
+    lock = make_lock(WEIGHTS, domains=TOKENS, predicted=three)
+    lock = weighted(lock, {"worst_case": True}, a=(1, "x"), b=(3, "x"), c=(1, ""))
+    text = lock_text(held(lock, "max:code", "family:c"), look)
+    assert "weighted mean" not in text
+    assert "  x (family)           1.7500  1.6500     −5.71 %\n" in text
+    assert "c (family)" not in text, "the metric says it all"
+    assert "  solved for the worst family, c\n" in text
+    assert "costliest first: max:code\n" in text
+    both = " ".join(lock_text(held(lock, "family:c", "family:x"), look).split())
+    assert "equally bad, and weighed against each other: x 2.00, c 1.00" in both
+    assert "costliest first" not in both
 
 
 def test_a_mix_around_a_kept_block_compares_with_the_previous_one(look):

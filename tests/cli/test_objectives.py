@@ -1,0 +1,157 @@
+"""Ratio constraints, the worst family, weights and guardrails, from the mix file to what every command says of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from decimal import Decimal
+
+import pytest
+from workspaces import make_workspace, write_mix
+
+from olmixctl.lock import dump, parse
+from olmixctl.mixture import GridMixture
+from olmixctl.workspace import Workspace
+
+DOMAINS = {"code": "", "docs": "", "web": ""}
+EVALS = """evals:
+  - {name: code-bpb, heldout: code, fraction: 0.1, family: source, weight: 2}
+  - {name: docs-bpb, heldout: docs, fraction: 0.1, family: source}
+  - {name: web-bpb, heldout: web, fraction: 0.1}
+surrogate: log_linear
+"""
+
+
+def rewrite(root, extra, evals=EVALS):
+    """The mix file with other evals and further sections; the recorded runs answer for all of them."""
+    path = write_mix(root, DOMAINS, extra=extra)
+    lines = path.read_text().split("\n")
+    start, end = lines.index("evals:"), next(i for i, line in enumerate(lines) if line.startswith("proxy:"))
+    path.write_text("\n".join([*lines[:start], *evals.rstrip("\n").split("\n"), *lines[end:]]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def three_metrics(tmp_path_factory):
+    """Runs that measured three metrics, in a folder to copy them from."""
+    folder = tmp_path_factory.mktemp("three")
+    make_workspace(folder)
+    rewrite(folder, "")
+    workspace = Workspace.open(cwd=folder)
+    workspace.apply(workspace.plan())
+    return folder
+
+
+@pytest.fixture
+def measured(root, three_metrics):
+    """The workspace of `root`, after an apply of three metrics in two families."""
+    for name in ("base.yaml", "base.lock.yaml"):
+        shutil.copy(three_metrics / "mixes" / name, root / "mixes" / name)
+    shutil.copytree(three_metrics / "mixes/base.runs", root / "mixes/base.runs")
+    return root
+
+
+def shares(olmixctl):
+    return {domain: Decimal(str(weight)) for domain, weight in olmixctl.json("show")["weights"].items()}
+
+
+def ratio(bounds):
+    return f"constraints: [{{name: code-to-rest, ratio: {{of: [code], to: [docs, web]}}, {bounds}}}]"
+
+
+def test_a_ratio_holds_exactly_and_is_named_wherever_the_mix_is_told_of(measured, olmixctl):
+    before = shares(olmixctl)
+    natural = before["code"] / (before["docs"] + before["web"])
+    most = round(natural * Decimal("0.8"), 4)
+    rewrite(measured, ratio(f"min: 0.01, max: {most}"))
+    planned = olmixctl.json("plan")
+    assert [(c["category"], c["subject"]) for c in planned["changes"]] == [("constraint", "constraints.code-to-rest")]
+    assert planned["cost"]["runs"] == 0
+    olmixctl("apply", "--auto-approve")
+    after = shares(olmixctl)
+    assert after["code"] <= most * (after["docs"] + after["web"])
+    assert after["code"] + Decimal("0.000003") > most * (after["docs"] + after["web"])
+    assert [a["constraint"] for a in olmixctl.json("show")["solution"]["active"]] == ["max_ratio:code-to-rest"]
+    assert "in code-to-rest" in olmixctl("show").stdout
+    olmixctl("verify")
+    assert "2 bounds kept exactly" in olmixctl("verify").stdout
+    told = olmixctl("explain", "code", "--resamples", "0").stdout
+    assert f"max_ratio:code-to-rest  {most} → {float(most) * 1.1:.4g}" in told
+    assert olmixctl.json("plan")["has_changes"] is False
+
+
+def test_a_ratio_by_hand_that_breaks_is_found_by_verify(measured, olmixctl):
+    rewrite(measured, ratio("max: 0.0001"))
+    olmixctl("apply", "--auto-approve")
+    path = measured / "mixes/base.lock.yaml"
+    lock = parse(path.read_text())
+    moved = dict(lock.weights)
+    moved["code"] += 1
+    moved["web"] -= 1
+    assert lock.weights["code"] * 10_000 <= lock.weights["docs"] + lock.weights["web"] < moved["code"] * 10_000
+    path.write_text(dump(dataclasses.replace(lock, weights=GridMixture(moved))))
+    broken = [check for check in olmixctl.json("verify", code=8)["checks"] if check["name"] == "bounds"]
+    assert broken[0]["ok"] is False
+    assert "max_ratio:code-to-rest" in broken[0]["detail"]
+
+
+def test_a_fixed_ratio_is_held_as_nearly_as_millionths_can(measured, olmixctl):
+    rewrite(measured, ratio("min: 0.3, max: 0.3"))
+    olmixctl("apply", "--auto-approve")
+    after = shares(olmixctl)
+    assert abs(after["code"] - Decimal("0.3") * (after["docs"] + after["web"])) <= Decimal("0.000001")
+    assert [a["constraint"] for a in olmixctl.json("show")["solution"]["active"]] == ["ratio:code-to-rest"]
+    olmixctl("verify")
+    olmixctl("explain", "code", "--resamples", "0")
+
+
+def test_ratios_that_exclude_each_other_are_named_with_their_line(measured, olmixctl):
+    path = rewrite(measured, ratio("min: 2").removesuffix("]") + ", {name: some, domains: [docs], min: 0.4}]")
+    olmixctl("validate")
+    error = olmixctl.json("plan", code=7)["error"]
+    assert set(error["conflict"]) == {"min_ratio:code-to-rest", "constraint:some"}
+    assert "min_ratio:code-to-rest ≥ 2" in error["message"]
+    line = next(i for i, text in enumerate(path.read_text().split("\n"), 1) if text.startswith("constraints"))
+    assert error["place"]["line"] == line
+    olmixctl("apply", "--auto-approve", code=7)
+
+
+def test_the_worst_family_is_solved_for_and_told_of(measured, olmixctl):
+    mean = olmixctl.json("show")
+    (measured / "before.yaml").write_text((measured / "mixes/base.lock.yaml").read_text())
+    rewrite(measured, "objective: {worst_case: true}")
+    planned = olmixctl("plan").stdout
+    assert "objective.worst_case" in planned
+    olmixctl("apply", "--auto-approve")
+    worst = olmixctl.json("show")
+    families = {a["constraint"]: a["multiplier"] for a in worst["solution"]["active"] if "family:" in a["constraint"]}
+    assert families
+    assert sum(map(float, families.values())) == pytest.approx(1, abs=1e-6)
+    assert set(families) <= {"family:source", "family:web-bpb"}
+    change = {}
+    for lock in (mean, worst):
+        gains = {m: float(p["this"]) - float(p["natural"]) for m, p in lock["predicted"].items()}
+        change[lock["serial"]] = max((2 * gains["code-bpb"] + gains["docs-bpb"]) / 3, gains["web-bpb"])
+    assert change[2] < change[1]
+    shown = olmixctl("show").stdout
+    assert "solved for the worst family" in shown
+    assert "source (family)" in shown
+    assert "weighted mean" not in shown
+    olmixctl("verify")
+    told = olmixctl("explain", "code", "--resamples", "0").stdout
+    assert "The worst family counts" in told
+    assert set(olmixctl.json("explain", "code", "--resamples", "0")["because"]["families"]) == {
+        name.removeprefix("family:") for name in families
+    }
+    assert "worst_case" in olmixctl("diff", "before.yaml").stdout
+
+
+def test_a_family_that_is_misstated_fails_verify(measured, olmixctl):
+    rewrite(measured, "objective: {worst_case: true}")
+    olmixctl("apply", "--auto-approve")
+    path = measured / "mixes/base.lock.yaml"
+    lock = parse(path.read_text())
+    others = tuple(a for a in lock.solution.active if not a.constraint.startswith("family:"))
+    path.write_text(dump(dataclasses.replace(lock, solution=dataclasses.replace(lock.solution, active=others))))
+    failed = {c["name"] for c in olmixctl.json("verify", code=8)["checks"] if c["ok"] is False}
+    assert failed == {"solution"}
