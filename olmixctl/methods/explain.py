@@ -227,7 +227,7 @@ def _because(
     point = {name: points / GRID for name, points in masses(lock.coordinates, lock.weights).items()}
     pulls = pulls_on(coordinate, solve, fitted, point)
     bounds = bounds_on(coordinate, solve)
-    drawn = resample_mix(observed, lock.coordinates, evidence, bootstrap) if bootstrap.resamples else None
+    drawn = resample_mix(observed, lock.coordinates, fitted, bootstrap) if bootstrap.resamples else None
     return Because(
         optimum=best.point[coordinate] * ratio,
         objective=best.objective,

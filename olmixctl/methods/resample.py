@@ -1,32 +1,57 @@
-"""How sure is a weight? The bootstrap over runs: draw the evidence anew, refit, solve again.
+"""How sure is a mix? The bootstrap over runs: draw the evidence anew, refit, solve again.
 
 Runs of one mixture are drawn together: apart, a copy of a run would stand on both sides of every choice the fit makes
-by leaving runs out. Resample i depends on the seed and on i alone, so more resamples start with the fewer.
+by leaving runs out. Draw i depends on the seed and on i alone, so more draws start with the fewer. Laws keep their
+hyperparameters (`Family.refit`), and every draw is solved under the problem's bounds; rounding is left out, it moves a
+share by a millionth.
 
-Array dimensions: R runs, G different mixtures.
+Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, §9.5 (cases) and §13 (percentiles). How often its
+intervals hold the truth is measured in docs/numerics.md. Array dimensions: N draws, R runs, G different mixtures,
+C coordinates, M metrics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from olmixctl.errors import OlmixctlError
-from olmixctl.methods.olmix import fit_evidence, fitted_problem
+from olmixctl.methods.objective import divergence, losses_of
+from olmixctl.methods.olmix import Fitted, fitted_problem
 from olmixctl.methods.problem import convex_metrics
 from olmixctl.mixture import Coordinates
 from olmixctl.plan.model import Observed
-from olmixctl.solve.exact import optimum
-from olmixctl.surrogate.model import Evidence
+from olmixctl.solve.many import optima
+from olmixctl.solve.problem import MixProblem
+from olmixctl.surrogate.draws import Draws
+from olmixctl.surrogate.model import Array, Evidence, Fit
+from olmixctl.surrogate.registry import FAMILIES
 
-__all__ = ["Bootstrap", "Interval", "Resampled", "resample_mix", "resampled_evidence"]
+__all__ = [
+    "Bootstrap",
+    "Interval",
+    "Judged",
+    "Resampled",
+    "mixture_draws",
+    "resample",
+    "resample_mix",
+    "share_of",
+]
 
+_ENDS = (5.0, 95.0)
+"""Percentiles: nine tenths lie between them."""
 _STREAM = 0xB007
 """Tells this use of the seed from others."""
 _LEAST = 10
-"""Resamples below which percentiles say nothing."""
+"""Solved draws below which percentiles say nothing."""
+_ENTRIES = 200_000
+"""Coefficients of the laws that are solved at once."""
+_NOTHING: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
 def _silent(_done: int, _total: int) -> None:
@@ -43,10 +68,31 @@ class Bootstrap:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """Percentiles 5 and 95 of a share over resamples."""
+    """The middle nine tenths: percentiles 5 and 95."""
 
     low: float
     high: float
+
+    @classmethod
+    def of(cls, values_N: Array, *, ratio: float = 1.0) -> Interval:
+        """That of some values, or of `ratio` of them."""
+        low, high = np.percentile(values_N, _ENDS)
+        return cls(low=float(low) * ratio, high=float(high) * ratio)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """A mix under the laws of each solved draw.
+
+    Attributes:
+        metrics_NM: predicted metrics, in the order of the laws.
+        losses_N: what the objective counts of them: the weighted mean, or the worst family's change.
+        objectives_N: that and λ KL.
+    """
+
+    metrics_NM: Array
+    losses_N: Array
+    objectives_N: Array
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,65 +100,164 @@ class Resampled:
     """Optimal mixes of resampled evidence.
 
     Attributes:
-        shares: coordinate → its optimal share in each resample that was solved.
+        names: C coordinates, sorted.
+        metrics: M names, sorted.
+        shares_NC: the optimum of each solved draw, in their order.
+        optima_N: its objective.
+        judged: name of a mix that was asked about → what each solved draw says of it.
         asked: resamples drawn.
         failed: those whose laws did not converge or whose bounds could not be met.
     """
 
-    shares: dict[str, list[float]]
-    asked: int
-    failed: int
+    names: tuple[str, ...]
+    metrics: tuple[str, ...]
+    shares_NC: Array
+    optima_N: Array
+    judged: Mapping[str, Judged] = field(default_factory=dict)
+    asked: int = 0
+    failed: int = 0
+
+    @property
+    def enough(self) -> bool:
+        """Whether so many draws were solved that percentiles and shares of them mean something."""
+        return len(self.optima_N) >= max(_LEAST, self.asked // 2)
 
     def interval(self, coordinate: str, *, ratio: float = 1.0) -> Interval | None:
         """That of a coordinate, or of a member with `ratio` of it; None where too few resamples were solved."""
-        values = self.shares.get(coordinate, [])
-        if len(values) < max(_LEAST, self.asked // 2):
+        if not self.enough:
             return None
-        low, high = np.percentile(np.array(values), [5.0, 95.0])
-        return Interval(low=float(low) * ratio, high=float(high) * ratio)
+        return Interval.of(self.shares_NC[:, self.names.index(coordinate)], ratio=ratio)
+
+    def regrets(self, name: str) -> Array:
+        """By how much each draw's own optimum beats the mix `name`, in the objective: N, not negative."""
+        return np.asarray(np.maximum(self.judged[name].objectives_N - self.optima_N, 0.0))
+
+    def confidence(self, name: str, regret: float) -> float:
+        """P(the mix `name` is within `regret` of the optimum); 0 where too few resamples were solved."""
+        return share_of(self.regrets(name) < regret) if self.enough else 0.0
+
+    def better(self, name: str, than: str) -> float | None:
+        """P(the losses of `name` are below those of `than`); None where too few draws, or either mix is not known."""
+        if not self.enough or not {name, than} <= set(self.judged):
+            return None
+        return share_of(self.judged[name].losses_N < self.judged[than].losses_N)
+
+
+def share_of(true_N: NDArray[np.bool_]) -> float:
+    """The share of draws, by Laplace's rule of succession: some draws never make a thing certain or impossible."""
+    return (float(np.count_nonzero(true_N)) + 1.0) / (len(true_N) + 2.0)
 
 
 def resample_mix(
     observed: Observed,
     coordinates: Coordinates,
-    evidence: Evidence,
+    fitted: Fitted,
     bootstrap: Bootstrap,
+    mixes: Mapping[str, Mapping[str, float]] = _NOTHING,
 ) -> Resampled:
-    """Refit and solve resamples of `evidence`; rounding is left out, it moves a share by a millionth."""
-    shares: dict[str, list[float]] = {name: [] for name in coordinates.names}
-    failed = 0
-    for number in range(bootstrap.resamples):
-        point = _solved(observed, coordinates, resampled_evidence(evidence, observed.spec.swarm.seed, number))
-        failed += point is None
-        for name, weight in (point or {}).items():
-            shares[name].append(weight)
-        bootstrap.on_progress(number + 1, bootstrap.resamples)
-    return Resampled(shares=shares, asked=bootstrap.resamples, failed=failed)
+    """Refit and solve resamples of the evidence behind `fitted`.
 
-
-def resampled_evidence(evidence: Evidence, seed: int, number: int) -> Evidence:
-    """Resample `number`: as many mixtures as there are, drawn with replacement, each with all its runs."""
-    _, group_R = np.unique(evidence.weights_RC, axis=0, return_inverse=True)
-    group_R = group_R.reshape(-1)
-    groups = int(group_R.max()) + 1
-    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, _STREAM, number))))
-    rows = np.concatenate([np.flatnonzero(group_R == g) for g in np.sort(rng.integers(0, groups, groups))])
-    return Evidence(
-        runs=tuple(f"{place}:{evidence.runs[row]}" for place, row in enumerate(rows.tolist())),
-        coordinates=evidence.coordinates,
-        metrics=evidence.metrics,
-        weights_RC=evidence.weights_RC[rows],
-        losses_RM=evidence.losses_RM[rows],
+    Args:
+        observed: spec and data.
+        coordinates: of the mix.
+        fitted: laws on all runs.
+        bootstrap: how many, and who hears.
+        mixes: name → point over the coordinates, mixes that every resample is to judge.
+    """
+    draws = mixture_draws(fitted.evidence, observed.spec.swarm.seed, range(bootstrap.resamples))
+    return resample(
+        fitted, lambda each: fitted_problem(observed, coordinates, each), draws, mixes, bootstrap.on_progress
     )
 
 
-def _solved(observed: Observed, coordinates: Coordinates, evidence: Evidence) -> dict[str, float] | None:
-    """The optimum of one resample; None where it has none, which is counted."""
+def resample(
+    fitted: Fitted,
+    problem_of: Callable[[Fitted], MixProblem],
+    draws: Draws,
+    mixes: Mapping[str, Mapping[str, float]] = _NOTHING,
+    on_progress: Callable[[int, int], None] = _silent,
+) -> Resampled:
+    """`resample_mix` on draws that are given, of a problem that follows from the laws."""
+    problem = problem_of(fitted)
+    # Guardrails and families count from what each draw's laws predict of the reference mix.
+    own = bool(problem.guardrails or problem.worst_case)
+    fits: Iterator[Fit] = FAMILIES[fitted.family].refits(fitted.fit, fitted.evidence, draws)
+    found: list[_Draw] = []
+    done = 0
+    size = max(1, _ENTRIES // (len(fitted.fit.coordinates) * len(fitted.fit.metrics)))
+    while some := list(islice(fits, size)):
+        drawn = [replace(fitted, fit=fit) for fit in some if fit.status.converged]
+        problems = [problem_of(each) for each in drawn] if own else [problem]
+        found += _solved(problems, [each.fit for each in drawn], mixes)
+        done += len(some)
+        on_progress(done, len(draws))
+    return _joined(fitted.fit, found, tuple(mixes), len(draws))
+
+
+def mixture_draws(evidence: Evidence, seed: int, numbers: Iterable[int]) -> Draws:
+    """Draws of these numbers: as many mixtures as there are, with replacement, each with all its runs."""
+    _, group_R = np.unique(evidence.weights_RC, axis=0, return_inverse=True)
+    group_R = group_R.reshape(-1)
+    groups = int(group_R.max()) + 1
+    rows = []
+    for number in numbers:
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, _STREAM, number))))
+        rows.append(np.bincount(rng.integers(0, groups, groups), minlength=groups)[group_R])
+    return Draws(np.array(rows, dtype=np.float64).reshape(len(rows), len(group_R)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """A solved draw: its optimum, and metrics, losses and objectives at the optimum and at the mixes asked about."""
+
+    point_C: Array
+    metrics_JM: Array
+    losses_J: Array
+    objectives_J: Array
+
+
+def _solved(
+    problems: Sequence[MixProblem], fits: Sequence[Fit], mixes: Mapping[str, Mapping[str, float]]
+) -> Iterator[_Draw]:
+    """The draws that have an optimum."""
+    if not fits:
+        return
+    names = fits[0].coordinates
+    mixes_JC = np.array([[mix[name] for name in names] for mix in mixes.values()]).reshape(len(mixes), len(names))
+    kl = divergence(problems[0], names)
+    known_J = kl(mixes_JC)
+    for n, (fit, point_C) in enumerate(zip(fits, _optima(problems, fits), strict=True)):
+        if point_C is None:
+            continue
+        metrics_JM = fit.predict(np.concatenate([point_C[None], mixes_JC]))
+        losses_J = losses_of(problems[min(n, len(problems) - 1)], fit.metrics, metrics_JM)
+        yield _Draw(point_C, metrics_JM, losses_J, losses_J + np.append(kl(point_C[None]), known_J))
+
+
+def _optima(problems: Sequence[MixProblem], fits: Sequence[Fit]) -> list[Array | None]:
+    """The optimum under each fit, over the coordinates in the order of the laws; None where there is none."""
     try:
-        fitted = fit_evidence(observed, evidence)
-        if not fitted.fit.status.converged:
-            return None
-        problem = fitted_problem(observed, coordinates, fitted)
-        return dict(optimum(problem, convex_metrics(fitted.fit)).point)
-    except (OlmixctlError, np.linalg.LinAlgError):
-        return None
+        found = optima(problems, [convex_metrics(fit) for fit in fits])
+    except OlmixctlError:
+        return [None] * len(fits)
+    return [point_C if solved else None for point_C, solved in zip(found.points(), found.solved_N, strict=True)]
+
+
+def _joined(fit: Fit, found: Sequence[_Draw], mixes: tuple[str, ...], asked: int) -> Resampled:
+    """All draws as arrays."""
+    shape = (len(found), len(fit.coordinates))
+    metrics_NJM = np.array([draw.metrics_JM for draw in found]).reshape(len(found), 1 + len(mixes), len(fit.metrics))
+    losses_NJ = np.array([draw.losses_J for draw in found]).reshape(metrics_NJM.shape[:2])
+    objectives_NJ = np.array([draw.objectives_J for draw in found]).reshape(metrics_NJM.shape[:2])
+    return Resampled(
+        names=fit.coordinates,
+        metrics=fit.metrics,
+        shares_NC=np.array([draw.point_C for draw in found]).reshape(shape),
+        optima_N=objectives_NJ[:, 0],
+        judged={
+            name: Judged(metrics_NM=metrics_NJM[:, j], losses_N=losses_NJ[:, j], objectives_N=objectives_NJ[:, j])
+            for j, name in enumerate(mixes, start=1)
+        },
+        asked=asked,
+        failed=asked - len(found),
+    )

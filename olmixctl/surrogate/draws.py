@@ -34,9 +34,8 @@ class Draws:
         """N."""
         return len(self.counts_NR)
 
-    @property
-    def share_NR(self) -> Array:
-        """What each run counts for; every row sums to one."""
+    def shares(self) -> Array:
+        """What each run counts for; N × R, every row sums to one."""
         return np.asarray(self.counts_NR / self.counts_NR.sum(axis=1, keepdims=True))
 
     def losses(self, evidence: Evidence) -> Array:

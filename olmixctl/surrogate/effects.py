@@ -132,10 +132,9 @@ class Problems:
         cross_BR = weight_BR * growth_BR * bend_BR - second_BR * slope_BR
         outer_BR = weight_BR * bend_BR**2 - second_BR * (linear_BR * slope_BR - bend_BR)
         pull_BR *= self.share_BR
-        for part_BR in (inner_BR, cross_BR, outer_BR):
-            part_BR *= self.share_BR
+        weighted = (self.share_BR * part_BR for part_BR in (inner_BR, cross_BR, outer_BR))
         gradient_BP = self._gradient(at_BP, pull_BR * growth_BR, pull_BR * bend_BR)
-        return Derivatives(gradient_BP, self._hessian(at_BP, inner_BR, cross_BR, outer_BR))
+        return Derivatives(gradient_BP, self._hessian(at_BP, *weighted))
 
     def _mean(self) -> Array:
         """The mean mixture p̄ of each problem: B × C."""

@@ -21,7 +21,8 @@ from functools import cached_property
 import numpy as np
 
 from olmixctl.surrogate.descent import Descended, descend
-from olmixctl.surrogate.model import Array, Evidence, FitStatus
+from olmixctl.surrogate.draws import Draws, drawn_evidence
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.polish import polish
 from olmixctl.surrogate.process import Expected, Process
 from olmixctl.surrogate.targets import Targets, status_of
@@ -185,6 +186,20 @@ class Gaussian:
             held_DKP=held_DKP,
             status=status_of(evidence, free_DKP.shape[2], still, max(mode.iterations for mode in modes)),
         )
+
+    def refit(self, start: Fit, evidence: Evidence) -> GaussianFit:
+        """The processes of `start`, hyperparameters and their draws kept, conditioned on other runs; see `Family`.
+
+        Raises:
+            TypeError: `start` is of another family.
+        """
+        if not isinstance(start, GaussianFit):
+            raise TypeError(f"a {start.family} law is not refitted as gaussian")
+        return replace(start, targets=start.targets.on(evidence), status=replace(start.status, notes=()))
+
+    def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[GaussianFit]:
+        """One by one; see `Family`."""
+        return (self.refit(start, drawn_evidence(evidence, draws, n)) for n in range(len(draws)))
 
 
 def _mode(process: Process) -> Descended:

@@ -137,7 +137,7 @@ class LogLinear:
             IntegrityError: a metric whose mean is not positive: no c ≥ 0 describes it.
         """
         _check_positive(evidence)
-        sampled_C = (evidence.weights_RC > 0).any(axis=0)
+        sampled_C = np.any(evidence.weights_RC > 0, axis=0)
         data = _Data.of(evidence.weights_RC[:, sampled_C], evidence.losses_RM)
         found, ridges_M, delta_M = _fit(data, self.delta)
         offsets_M, coefficients_MS = data.law(found.parameters_BP)
@@ -163,12 +163,13 @@ class LogLinear:
         """
         if not isinstance(start, LogLinearFit):
             raise TypeError(f"a {start.family} law is not refitted as log_linear")
-        sampled_C = (evidence.weights_RC > 0).any(axis=0)
-        sampled_C |= ~np.isin(np.array(start.coordinates), start.status.never_sampled)
+        sampled_C = np.any(evidence.weights_RC > 0, axis=0) | ~np.isin(
+            np.array(start.coordinates), start.status.never_sampled
+        )
         data = _Data.framed(evidence.weights_RC[:, sampled_C], evidence.losses_RM, start.frame)
         first_MP = data.parameters(start.offsets_M, start.coefficients_MC[:, sampled_C])
         for part in draws.batches(evidence.losses_RM.size):
-            problems = data.drawn(start.ridges_M, start.frame, part.share_NR, part.losses(evidence))
+            problems = data.drawn(start.ridges_M, start.frame, part.shares(), part.losses(evidence))
             found = refine(problems, np.tile(first_MP, (len(part), 1)), tolerance=_AGAIN)
             yield from _laws(start, evidence, data, sampled_C, found)
 

@@ -9,13 +9,16 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import IntegrityError
 from olmixctl.fingerprint import digest
+
+if TYPE_CHECKING:
+    from olmixctl.surrogate.draws import Draws
 
 __all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "is_digest_of", "parameters_digest"]
 
@@ -144,6 +147,14 @@ class Family(Protocol):
 
     def fit(self, evidence: Evidence) -> Fit:
         """Fit all metrics of the evidence, in one batch."""
+
+    def refit(self, start: Fit, evidence: Evidence) -> Fit:
+        """The law of `start` on other runs over the same coordinates and metrics: hyperparameters and units are kept,
+        parameters are found from those of `start`. What `start` says nothing of stays as it is there.
+        """
+
+    def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[Fit]:
+        """`refit` on every draw of the runs, in the order of the draws; read each fit's status before it is used."""
 
 
 def parameters_digest(fit: Fit, *, digits: int = 6) -> str:

@@ -15,14 +15,17 @@ P = 2 S + 2 parameters (level, logit of the offset, log slopes, log scales).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.surrogate.descent import Index, descend
-from olmixctl.surrogate.model import Array, Evidence, FitStatus
+from olmixctl.surrogate.draws import Draws
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.polish import polish
+from olmixctl.surrogate.relaw import Drawn, Prior, refine
 from olmixctl.surrogate.returns import by_scale, returns
 from olmixctl.surrogate.targets import Targets, status_of
 
@@ -54,6 +57,8 @@ class SaturatingFit:
         levels_M: b.
         slopes_MC: a; zero for coordinates that no run sampled.
         scales_MC: s.
+        targets: the runs, as the fit saw them.
+        inner_KP: the parameters as they are searched for.
         status: read first.
     """
 
@@ -63,6 +68,8 @@ class SaturatingFit:
     levels_M: Array
     slopes_MC: Array
     scales_MC: Array
+    targets: Targets
+    inner_KP: Array
     status: FitStatus
 
     @property
@@ -126,6 +133,39 @@ class Saturating:
         moving = [name for name, moves in zip(evidence.metrics, targets.moving_M, strict=True) if moves]
         still = tuple(name for name, done in zip(moving, settled_K, strict=True) if not done)
         return _as_laws(evidence, targets, at_KP, status_of(evidence, at_KP.shape[1], still, iterations))
+
+    def refit(self, start: Fit, evidence: Evidence) -> SaturatingFit:
+        """The law of `start` on other runs; see `Family`."""
+        return next(self.refits(start, evidence, Draws(np.ones((1, len(evidence.runs))))))
+
+    def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[SaturatingFit]:
+        """A few damped Gauss–Newton steps from `start`, all metrics of many draws in one batch; see `Family`.
+
+        Raises:
+            TypeError: `start` is of another family.
+        """
+        if not isinstance(start, SaturatingFit):
+            raise TypeError(f"a {start.family} law is not refitted as saturating")
+        targets, metrics = start.targets, len(start.inner_KP)
+        weights_RS = np.ascontiguousarray(evidence.weights_RC[:, targets.sampled_C])
+        losses_KR = evidence.losses_RM[:, targets.moving_M].T
+        least_K, mean_K, unit_K = _units(targets)
+        for part in draws.batches(weights_RS.size * max(metrics, 1)):
+            every = np.tile(np.arange(metrics), len(part))
+            drawn = Drawn(
+                weights_RS=weights_RS,
+                losses_BR=losses_KR[every],
+                counts_BR=np.repeat(part.counts_NR, metrics, axis=0),
+                least_B=least_K[every],
+                mean_B=mean_K[every],
+                unit_B=unit_K[every],
+                prior=_prior(weights_RS.shape[1]),
+            )
+            at_BP, settled_B = refine(drawn, start.inner_KP[every])
+            for n in range(len(part)):
+                own = slice(n * metrics, (n + 1) * metrics)
+                status = replace(start.status, converged=bool(settled_B[own].all()), notes=())
+                yield _as_laws(evidence, targets, at_BP[own], status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +262,9 @@ def _as_laws(evidence: Evidence, targets: Targets, at_KP: Array, status: FitStat
     offsets_M, levels_M = 0.7 * targets.level_M, np.log(0.3 * targets.level_M)
     rows, columns = np.flatnonzero(targets.moving_M), np.flatnonzero(targets.sampled_C)
     scale_KS = np.exp(inside_KP[:, 2 + sampled :])
-    least_K, mean_K = targets.losses_KR.min(axis=1), targets.losses_KR.mean(axis=1)
+    least_K, mean_K, unit_K = _units(targets)
     offset_K = least_K / (1.0 + np.exp(-inside_KP[:, 1]))
-    size_K = targets.losses_KR.std(axis=1) / (mean_K - offset_K)
+    size_K = unit_K / (mean_K - offset_K)
     slopes_KS = size_K[:, None] * np.exp(inside_KP[:, 2 : 2 + sampled]) / np.log1p(1.0 / scale_KS)
     scales_MC[np.ix_(rows, columns)], slopes_MC[np.ix_(rows, columns)] = scale_KS, slopes_KS
     offsets_M[rows], levels_M[rows] = offset_K, np.log(mean_K - offset_K) + size_K * inside_KP[:, 0]
@@ -235,7 +275,28 @@ def _as_laws(evidence: Evidence, targets: Targets, at_KP: Array, status: FitStat
         levels_M=levels_M,
         slopes_MC=slopes_MC,
         scales_MC=scales_MC,
+        targets=targets,
+        inner_KP=at_KP,
         status=status,
+    )
+
+
+def _units(targets: Targets) -> tuple[Array, Array, Array]:
+    """Least, mean and standard deviation of the losses of each metric that moves: K each."""
+    losses_KR = targets.losses_KR
+    return losses_KR.min(axis=1), losses_KR.mean(axis=1), losses_KR.std(axis=1)
+
+
+def _prior(coordinates: int) -> Prior:
+    """The priors of all parameters."""
+    priors = (_LEVEL, _OFFSET, _SLOPE, _SCALE)
+    return Prior(
+        mean_P=_spread([p[0] for p in priors], coordinates),
+        precision_P=_spread([p[1] ** -2 for p in priors], coordinates),
+        least_P=_spread(_LEAST, coordinates),
+        most_P=_spread(_MOST, coordinates),
+        noise=_LEAST_NOISE,
+        count=_NOISE_COUNT,
     )
 
 

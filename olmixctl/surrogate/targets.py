@@ -6,7 +6,7 @@ Array dimensions: R runs, C coordinates, S sampled coordinates, M metrics, K met
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = ["Targets", "status_of"]
 
 # The floor c of log(y − c), as a share of the least loss. Between a half and 0.85 it hardly matters.
 _FLOOR = 0.7
+_LEAST_EXCESS = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,18 @@ class Targets:
             mean_K=mean_K,
             scale_K=scale_K,
             values_KR=(logs_KR - mean_K[:, None]) / scale_K[:, None],
+        )
+
+    def on(self, evidence: Evidence) -> Targets:
+        """Other runs in the units of these: same coordinates, metrics, floors and scales."""
+        losses_KR = np.ascontiguousarray(evidence.losses_RM[:, self.moving_M].T)
+        # A loss below the floor of the first runs has no logarithm; it counts as the lowest above it.
+        logs_KR = np.log(np.maximum(losses_KR - self.floor_K[:, None], _LEAST_EXCESS * self.floor_K[:, None]))
+        return replace(
+            self,
+            weights_RS=np.ascontiguousarray(evidence.weights_RC[:, self.sampled_C]),
+            losses_KR=losses_KR,
+            values_KR=(logs_KR - self.mean_K[:, None]) / self.scale_K[:, None],
         )
 
     def losses(self, values_NK: Array) -> Array:

@@ -7,13 +7,15 @@ twentieth of the runs, and three. Needs the extra `lightgbm`. Array dimensions: 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from olmixctl.errors import MissingExtraError
-from olmixctl.surrogate.model import Array, Evidence, FitStatus
+from olmixctl.surrogate.draws import Draws, drawn_evidence
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.targets import status_of
 
 __all__ = ["Trees", "TreesFit"]
@@ -104,6 +106,15 @@ class Trees:
             fitted_RM=_predicted(tuple(models), evidence.weights_RC),
             status=status_of(evidence, 0, (), _ROUNDS),
         )
+
+    def refit(self, start: Fit, evidence: Evidence) -> TreesFit:
+        """Trees grown anew, by the same settings; see `Family`."""
+        del start
+        return self.fit(evidence)
+
+    def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[TreesFit]:
+        """One by one; see `Family`."""
+        return (self.refit(start, drawn_evidence(evidence, draws, n)) for n in range(len(draws)))
 
 
 def _predicted(models: tuple[Any, ...], weights_NC: Array) -> Array:

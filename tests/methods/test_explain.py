@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from workspaces import make_workspace, write_domain, write_mix
 
-from olmixctl.errors import IncompleteError, StaleError
+from olmixctl.errors import StaleError
 from olmixctl.methods.explain import explain_domain, measured_in
 from olmixctl.methods.olmix import fit_evidence, fitted_problem, gather
 from olmixctl.methods.problem import convex_metrics
 from olmixctl.methods.pulls import STEP, Solve, bounds_on, direction, pulls_on, repetition_for_all
-from olmixctl.methods.resample import Bootstrap, resample_mix, resampled_evidence
+from olmixctl.methods.resample import Bootstrap
 from olmixctl.methods.steady import masses
 from olmixctl.mixture import GRID, Block, Coordinates, Mixture
 from olmixctl.present import observed_as_locked
 from olmixctl.solve.exact import optimum
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
 from olmixctl.solve.program import objective_at
-from olmixctl.surrogate.log_linear import LogLinear
-from olmixctl.surrogate.model import Evidence
 from olmixctl.workspace import Workspace
 
 NO_BOOTSTRAP = Bootstrap(resamples=0)
@@ -220,80 +217,6 @@ def test_a_share_that_cannot_move_has_no_pulls():
     along = direction(solve.best.point, "b", {"a": 0.2})
     assert "a" not in along
     assert sum(along.values()) == pytest.approx(0.0)
-
-
-def evidence_of(runs, seed, noise=0.004):
-    """Measured runs of known laws over four domains, two runs a mixture."""
-    rng = np.random.default_rng(seed)
-    laws = surface(LEAVES, 7)
-    weights_RC = np.repeat(rng.dirichlet(np.ones(4), runs // 2), 2, axis=0)
-    truth_RM = np.array(
-        [
-            [m.offset + math.exp(sum(m.coefficients[n] * w for n, w in zip(LEAVES, r, strict=True))) for m in laws]
-            for r in weights_RC
-        ]
-    )
-    return Evidence(
-        runs=tuple(f"r1:{i:03}" for i in range(runs)),
-        coordinates=LEAVES,
-        metrics=("m0", "m1", "m2"),
-        weights_RC=weights_RC,
-        losses_RM=truth_RM + rng.normal(0, noise, truth_RM.shape),
-    )
-
-
-def test_resamples_take_all_runs_of_a_mixture_and_depend_on_their_number_alone():
-    evidence = evidence_of(20, 0)
-    for number in range(5):
-        drawn = resampled_evidence(evidence, 3, number)
-        assert len(drawn.runs) == len(evidence.runs)
-        assert len(set(drawn.runs)) == len(drawn.runs)
-        _, counts = np.unique(drawn.weights_RC, axis=0, return_counts=True)
-        assert (counts % 2 == 0).all()
-        again = resampled_evidence(evidence, 3, number)
-        assert (again.losses_RM == drawn.losses_RM).all()
-    first, second = (resampled_evidence(evidence, 3, n).weights_RC for n in (0, 1))
-    assert first.shape != second.shape or (first != second).any()
-
-
-ASKED = SimpleNamespace(spec=SimpleNamespace(swarm=SimpleNamespace(seed=0)))
-"""As much of what was observed as resampling reads; no bounds."""
-
-
-def test_intervals_hold_the_truth_at_a_sane_rate(monkeypatch):
-    """Nine tenths of a percentile bootstrap on a few runs is a little optimistic; two thirds would be a defect."""
-    problem, _ = problem_of(7)
-    truth = optimum(problem, surface(LEAVES, 7)).point
-    from olmixctl.methods import resample
-
-    class Fitted:
-        def __init__(self, fit):
-            self.fit = fit
-
-    monkeypatch.setattr(resample, "fit_evidence", lambda _, evidence: Fitted(LogLinear().fit(evidence)))
-    monkeypatch.setattr(resample, "fitted_problem", lambda *_: problem)
-    held = []
-    for seed in range(5):
-        drawn = resample_mix(ASKED, problem.coordinates, evidence_of(40, seed), Bootstrap(resamples=25))
-        assert drawn.failed == 0
-        intervals = {name: drawn.interval(name) for name in LEAVES}
-        held += [i.low - 1e-6 <= truth[name] <= i.high + 1e-6 for name, i in intervals.items()]
-    assert 0.7 <= sum(held) / len(held) <= 1.0
-
-
-def test_too_few_solved_resamples_give_no_interval_and_are_counted(monkeypatch):
-    from olmixctl.methods import resample
-
-    def broken(*_):
-        raise IncompleteError("no")
-
-    monkeypatch.setattr(resample, "fit_evidence", broken)
-    seen = []
-    bootstrap = Bootstrap(resamples=12, on_progress=lambda done, total: seen.append((done, total)))
-    drawn = resample_mix(ASKED, Coordinates(LEAVES), evidence_of(20, 0), bootstrap)
-    assert (drawn.asked, drawn.failed) == (12, 12)
-    assert drawn.interval("a") is None
-    assert seen[-1] == (12, 12)
 
 
 # Through a whole workspace.
