@@ -10,6 +10,7 @@ from olmixctl.committed import earlier_locks, unmerged
 from olmixctl.errors import IntegrityError, Place, UsageError
 from olmixctl.ledger.files import Attempt, run_name
 from olmixctl.ledger.inventories import check_inventories
+from olmixctl.ledger.model import is_adopted
 from olmixctl.ledger.store import Ledger
 from olmixctl.lock.model import Lock
 from olmixctl.plan.model import Observed
@@ -82,10 +83,11 @@ def _refuse_lost(lock: Lock, ledger: Ledger) -> None:
     more = f" (one of {len(missing)} that cannot be used)" if len(missing) > 1 else ""
     place = Place(ledger.home.place(run_name(Attempt(key, 1))))
     if key in taints:
+        then = "decides without it" if is_adopted(str(lock.inputs.get("trainer", ""))) else "trains it again"
         raise IntegrityError(
             f"run {key} behind the lock is tainted: {taints[key]}{more}",
             place=place,
-            remedy=f"`olmixctl apply` trains it again; `olmixctl runs taint {key} --undo` takes the taint back",
+            remedy=f"`olmixctl apply` {then}; `olmixctl runs taint {key} --undo` takes the taint back",
         )
     whence = "a copy of the ledger" if ledger.folder is None else "Git; evidence is committed beside the lock"
     raise IntegrityError(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from olmixctl.errors import Place, UsageError
+from olmixctl.ledger.model import is_adopted
 from olmixctl.ledger.store import Ledger
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def taint(ledger: Ledger, key: str, reason: str | None) -> str:
         )
     if key in ledger:
         return f"The result of {key} is tainted: {why}\nAnother result of this run stands in its place."
-    return f"{key} is tainted: {why}\nThe next apply trains it again where it is needed."
+    adopted = any(is_adopted(record.inputs.trainer) for record in ledger.results(key).values())
+    then = "decides without it" if adopted else "trains it again where it is needed"
+    return f"{key} is tainted: {why}\nThe next apply {then}."
 
 
 def untaint(ledger: Ledger, key: str, reason: str | None) -> str:

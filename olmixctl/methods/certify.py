@@ -198,7 +198,8 @@ def _evidence_problem(lock: Lock, observed: Observed, around: Surroundings) -> s
     tainted = [key for key in missing if key in around.taints]
     if tainted:
         key = tainted[0]
-        return f"{_file(key)} was tainted since: {around.taints[key]}; `olmixctl apply` trains it again"
+        then = "decides without it" if is_adopted(str(lock.inputs.get("trainer", ""))) else "trains it again"
+        return f"{_file(key)} was tainted since: {around.taints[key]}; `olmixctl apply` {then}"
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return f"run {missing[0]} ({_file(missing[0])}{more}) is not in the ledger; restore it from Git"
