@@ -1,0 +1,249 @@
+"""The local solve, for laws that are not convex: from many starts, each followed down to where its slope ends.
+
+Each step solves a convex model of the problem exactly (`Landscape.model`) and is taken when the laws themselves fall
+as promised and keep every guardrail; else the model is bent more and solved again. So every point on the way is
+feasible and none is worse than the one before: the result is never worse than any feasible start, the convex answer
+among them. Svanberg 2002 (conservative convex separable approximations) has the proof that it ends where the
+first-order conditions hold.
+
+There may be a lower minimum elsewhere: a status of `local` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from olmixctl.errors import InfeasibleError
+from olmixctl.mixture import Mixture
+from olmixctl.solve.certificate import ROUNDED_TOLERANCE, Certificate
+from olmixctl.solve.exact import Solution, optimum
+from olmixctl.solve.exponents import Array
+from olmixctl.solve.feasible import check_program, with_room
+from olmixctl.solve.interior import minimise
+from olmixctl.solve.landscape import Landscape, Laws
+from olmixctl.solve.problem import ConvexMetric, MixProblem, WorstCase
+from olmixctl.solve.program import build
+
+__all__ = ["LOCAL", "certify_local", "local_optimum"]
+
+LOCAL = "local search"
+"""The solver's name in a solution and in a lock."""
+
+_STEPS, _ROUNDS = 5, 16
+"""Steps of each path a round, and rounds."""
+_EARLY_KEPT, _KEPT = 6, 3
+"""Paths that go on after the first round and after each other, the lowest."""
+_STILL = 2e-8
+"""A step shorter than this, a fiftieth of the grid, is the last."""
+_KEPT_PROMISE = 0.1
+"""Part of the fall that a model promises which the laws have to keep."""
+_ROUNDING = 5e-15
+"""A promise below this, relative to the objective, is made of rounding errors."""
+_PARTS = 0.5 ** np.arange(7.0)
+_BEND, _LEAST_BEND, _MOST_BEND = 4.0, 0.05, 256.0
+_KEEPS = 1e-7
+"""Guardrails hold within this before rounding, as other bounds do."""
+_FAINT_KL = 1e-6
+_BLEND = 1e-4
+"""Of the reference in every start: from a share of zero no model sees a slope in KL."""
+_NEAR = 1e-3
+"""Starts whose paths come this near to a better one's end there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A point on the way: where, how low, the bend its last model needed, and whether it has ended."""
+
+    x_C: Array
+    value: float
+    factor: float = 1.0
+    ended: bool = False
+
+
+def local_optimum(
+    problem: MixProblem, laws: Laws, curves: Sequence[ConvexMetric], starts: Sequence[Mapping[str, float]]
+) -> Solution:
+    """The lowest minimum reached from `starts`; deterministic.
+
+    Args:
+        problem: bounds, guardrails and held coordinates, as for the convex solve.
+        laws: values and slopes.
+        curves: convex laws of the same metrics, whose bend the models take.
+        starts: points over coordinates, bounds or not: the nearest feasible ones are used. The reference is added.
+
+    Raises:
+        InfeasibleError: the bounds exclude each other, or no mix was found that keeps the guardrails.
+        ValueError: a metric has no fit.
+    """
+    land = Landscape.of(problem, laws, curves)
+    check_program(land.bare, problem)
+    places = _starts(land, starts)
+    for kept in (_EARLY_KEPT, *[_KEPT] * _ROUNDS):
+        places = _distinct([_descend(land, place, _STEPS) for place in places])[:kept]
+    return _solution(land, places[0].x_C)
+
+
+def certify_local(
+    problem: MixProblem, laws: Laws, curves: Sequence[ConvexMetric], point: Mapping[str, float], *,
+    tolerance: float = ROUNDED_TOLERANCE,
+) -> Certificate:  # fmt: skip
+    """What can be proven of a point of a landscape that is not convex: that no step down starts there.
+
+    `gap` is by how much the convex model at the point can still be lowered: zero where, and only where, the first-order
+    conditions hold (the gap of Frank and Wolfe, with KL and returns kept instead of made straight, since both bend
+    strongly at small shares). `bound` is the model's least value; it bounds the model, not the laws.
+
+    Raises:
+        InfeasibleError: a coordinate without a reference is held above zero.
+        ValueError: a metric has no fit.
+    """
+    land = Landscape.of(problem, laws, curves)
+    return _certificate(land, land.vector(point), tolerance)
+
+
+def _certificate(land: Landscape, x_C: Array, tolerance: float) -> Certificate:
+    objective, over = float(land.objective(x_C[None])[0]), max(float(land.excess(x_C[None])[0]), 0.0)
+    program = with_room(build(_loosened(land, over), land.model(x_C)))
+    found = minimise(program)
+    primal, bound = max(land.breach(x_C), over), program.value(found.x_C)
+    gap = objective - bound
+    ok = primal <= tolerance and found.converged and -tolerance <= gap <= tolerance
+    return Certificate(primal=primal, dual=found.residual, gap=gap, objective=objective, bound=bound, ok=ok)
+
+
+def _loosened(land: Landscape, over: float) -> MixProblem:
+    """The problem with guardrails loosened by what the point breaks them by: its model must have a feasible point."""
+    rails = tuple((name, limit + over) for name, limit in land.problem.guardrails)
+    return replace(land.problem, guardrails=rails)
+
+
+def _starts(land: Landscape, starts: Sequence[Mapping[str, float]]) -> list[_Place]:
+    """Feasible starts, the lowest first; the reference is always among them."""
+    problem = land.problem
+    reference = {c: sum(problem.reference[leaf] for leaf in m) for c, m in problem.coordinates.members().items()}
+    inside = [_nearest(land, point) for point in (reference, *starts)]
+    safe_C = _safe(land, inside)
+    x_NC = np.stack([_pulled_back(land, x_C, safe_C) for x_C in inside])
+    return _distinct([_Place(x_C, float(v)) for x_C, v in zip(x_NC, land.objective(x_NC), strict=True)])
+
+
+def _nearest(land: Landscape, point: Mapping[str, float]) -> Array:
+    """The point inside the linear bounds and holds that is nearest to `point` (KL); guardrails are not asked."""
+    problem = land.problem
+    mix = problem.coordinates.expand(Mixture.normalised(point))
+    blended = {leaf: (1 - _BLEND) * weight + _BLEND * problem.reference[leaf] for leaf, weight in mix.items()}
+    near = replace(
+        problem,
+        reference=Mixture.normalised(blended),
+        kl=1.0,
+        metric_weights={},
+        guardrails=(),
+        worst_case=(),
+        hold=land.bare.held,
+    )
+    program = with_room(build(near, ()))
+    return land.vector(program.point(minimise(program).x_C))
+
+
+def _safe(land: Landscape, inside: Sequence[Array]) -> Array:
+    """A point that keeps all guardrails, the first of `inside` that does; else one that is looked for.
+
+    Raises:
+        InfeasibleError: none was found.
+    """
+    excess_N = land.excess(np.stack(inside))
+    if excess_N.min() <= _KEEPS:
+        return inside[int(np.argmax(excess_N <= _KEEPS))]
+    problem = land.problem
+    worst = tuple(WorstCase(name=name, weights={name: 1.0}, baseline=limit) for name, limit in problem.guardrails)
+    relaxed = Landscape.of(replace(problem, guardrails=(), worst_case=worst, kl=_FAINT_KL), land.laws, land.curves)
+    x_C = inside[int(np.argmin(excess_N))]
+    place = _Place(x_C, float(relaxed.objective(x_C[None])[0]))
+    while not place.ended and float(land.excess(place.x_C[None])[0]) > _KEEPS:
+        place = _descend(relaxed, place, 1)
+    nearest = float(land.excess(place.x_C[None])[0])
+    if nearest > _KEEPS:
+        raise _unkept(land, place.x_C, nearest)
+    return place.x_C
+
+
+def _unkept(land: Landscape, x_C: Array, nearest: float) -> InfeasibleError:
+    losses_M = land.losses(x_C[None])[0]
+    pairs = zip(land.problem.guardrails, land.rails_G.tolist(), strict=True)
+    broken = tuple(f"guardrail:{name}" for (name, limit), at in pairs if losses_M[at] > limit)
+    return InfeasibleError(
+        f"no mix was found that keeps {', '.join(broken)} within the other bounds: the nearest misses by "
+        f"{nearest:.3g} bits per byte (a local search, since these laws are not convex)",
+        remedy="raise the guardrail's max_regression, loosen the other bounds, or declare a convex surrogate",
+        conflict=broken,
+    )
+
+
+def _pulled_back(land: Landscape, x_C: Array, safe_C: Array) -> Array:
+    """The point on the way from `safe_C` to `x_C` that is as near to `x_C` as guardrails allow."""
+    part_N = np.linspace(1.0, 0.0, 33)
+    way_NC = safe_C + part_N[:, None] * (x_C - safe_C)
+    return np.asarray(way_NC[int(np.argmax(land.excess(way_NC) <= _KEEPS))])
+
+
+def _distinct(places: Sequence[_Place]) -> list[_Place]:
+    """The lowest first, without those that stand beside a lower one."""
+    kept: list[_Place] = []
+    for place in sorted(places, key=lambda place: place.value):
+        if all(np.abs(place.x_C - other.x_C).sum() > 2 * _NEAR for other in kept):
+            kept.append(place)
+    return kept
+
+
+def _descend(land: Landscape, place: _Place, steps: int) -> _Place:
+    """At most so many steps down."""
+    for _ in range(steps):
+        if place.ended:
+            break
+        place = _step(land, place)
+    return place
+
+
+def _step(land: Landscape, place: _Place) -> _Place:
+    """Towards the optimum of a convex model, as far as the laws keep its promise; ended where nothing is promised."""
+    factor = place.factor
+    while factor <= _MOST_BEND:
+        program = with_room(build(land.problem, land.model(place.x_C, factor)))
+        with np.errstate(all="ignore"):  # far from the point a model may overflow; its answer is tried, not believed
+            found = minimise(program)
+            promised = place.value - program.value(found.x_C)
+        if found.converged:
+            if promised <= _ROUNDING * max(1.0, abs(place.value)):
+                return replace(place, ended=True)
+            way_C = land.vector(program.point(found.x_C)) - place.x_C
+            reached = _walk(land, place, way_C, promised)
+            if reached is not None:
+                length, x_C, value = reached
+                short = bool(np.abs(x_C - place.x_C).max() <= _STILL)
+                return _Place(x_C, value, max(factor / 2, _LEAST_BEND) if length == 1.0 else factor, short)
+        factor *= _BEND
+    return replace(place, ended=True)
+
+
+def _walk(land: Landscape, place: _Place, way_C: Array, promised: float) -> tuple[float, Array, float] | None:
+    """The longest part of the way that lowers the objective as promised and keeps guardrails: part, point, value."""
+    ahead_NC = place.x_C + _PARTS[:, None] * way_C
+    value_N = land.objective(ahead_NC)
+    good_N = (value_N <= place.value - _KEPT_PROMISE * promised * _PARTS) & (land.excess(ahead_NC) <= _KEEPS)
+    if not good_N.any():
+        return None
+    at = int(np.argmax(good_N))
+    return float(_PARTS[at]), ahead_NC[at], float(value_N[at])
+
+
+def _solution(land: Landscape, x_C: Array) -> Solution:
+    """The solution at a minimum, with the multipliers of its model."""
+    certificate = _certificate(land, x_C, ROUNDED_TOLERANCE)
+    found = optimum(_loosened(land, max(float(land.excess(x_C[None])[0]), 0.0)), land.model(x_C))
+    point = Mixture(land.point(x_C))
+    return replace(
+        found, status="local", solver=LOCAL, point=point, objective=certificate.objective, residuals=certificate
+    )
