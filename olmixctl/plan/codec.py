@@ -13,6 +13,7 @@ from olmixctl.plan.model import Change, Cost, Laws, Observed, Plan, PlannedRun, 
 from olmixctl.plan.rounds import Rounds
 from olmixctl.plan.stale import differences
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
+from olmixctl.spec.families import declared_families
 
 __all__ = ["PLAN_VERSION", "check_plan_file", "plan_as_json", "saved_options"]
 
@@ -55,7 +56,7 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
         "runs": [_run(run) for run in plan.runs],
         "extra_evidence": list(plan.extra_evidence),
         **_rounds(plan.rounds),
-        "steps": [_step(step) for step in steps_of(plan)],
+        "steps": [_step(step, observed) for step in steps_of(plan)],
         "strategies": [_strategy(strategy) for strategy in plan.strategies],
         "laws": _laws(plan.laws),
         "cost": _cost(plan.cost),
@@ -120,12 +121,14 @@ def saved_options(saved: Mapping[str, Any]) -> PlanOptions:
     )
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step, observed: Observed) -> dict[str, Any]:
     match step:
         case TrainRuns(runs, later):
             return {"do": "train", "runs": len({run.key for run in runs}) + later}
         case FitAndSolve(coordinates, evidence):
-            return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence)}
+            worst = observed.spec.objective.worst_case
+            families = {"worst_of": len(declared_families(observed.spec.evals))} if worst else {}
+            return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence)} | families
         case KeepRatios(coordinates):
             return {"do": "keep-ratios", "domains": len(coordinates.leaves)}
         case CarryShares(coordinates, _):

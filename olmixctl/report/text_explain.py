@@ -130,7 +130,10 @@ def _unbound(elsewhere: Sequence[str]) -> str:
     if not elsewhere:
         return "No bound: its share is where the pulls below balance."
     more = f" and {len(elsewhere) - _NAMED} more" if len(elsewhere) > _NAMED else ""
-    return f"No bound of its own; {', '.join(elsewhere[:_NAMED])}{more} hold other shares, and it has what they leave."
+    verb = "holds" if len(elsewhere) == 1 else "hold"
+    return (
+        f"No bound of its own; {', '.join(elsewhere[:_NAMED])}{more} {verb} other shares, and it has what they leave."
+    )
 
 
 def _limit(bound: Mapping[str, Any], value: float) -> str:

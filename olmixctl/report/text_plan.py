@@ -64,7 +64,10 @@ def step_in_words(step: Document, plan: Document) -> str:
             model, tokens = plan["proxy"]["model"], count(plan["proxy"]["tokens"])
             return f"train {plural(step['runs'], 'proxy run')} ({model}, {tokens} tokens each)"
         case "solve":
-            return f"fit {plural(step['runs'], 'run')} and solve for {plural(step['coordinates'], 'coordinate')}"
+            families = f", for the worst of {step['worst_of']} families of evals" if "worst_of" in step else ""
+            return (
+                f"fit {plural(step['runs'], 'run')} and solve for {plural(step['coordinates'], 'coordinate')}{families}"
+            )
         case "carry":
             return f"carry the shares of {plural(step['domains'], 'domain')} over, unmeasured"
         case "keep-ratios":

@@ -122,7 +122,7 @@ def test_a_domain_in_a_block_moves_with_it():
 
 
 @pytest.mark.parametrize(
-    ("elsewhere", "words"), [((), "where the pulls below balance"), (("max:a",), "max:a hold other")]
+    ("elsewhere", "words"), [((), "where the pulls below balance"), (("max:a",), "max:a holds other")]
 )
 def test_without_a_bound_of_its_own_it_says_what_decides(elsewhere, words):
     text = explain_text(because(bounds=[], elsewhere=list(elsewhere), repetition_for_all=None), PLAIN)
