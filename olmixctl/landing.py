@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from olmixctl.ledger.store import Ledger
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import write_lock
-from olmixctl.plan.model import Plan
+from olmixctl.plan.model import Cost, Plan, PlannedRun
 
 __all__ = ["ApplyResult", "Bases", "land", "tidy"]
 
@@ -29,6 +30,7 @@ class ApplyResult:
         trained: runs trained by this apply.
         recorded: designed runs that were in the ledger already.
         device_seconds: what the missing runs took; None where none was trained, or they do not say.
+        cost: what the plan said of the missing runs, as far as they were needed.
         wall_seconds: from start to the written lock.
     """
 
@@ -39,6 +41,7 @@ class ApplyResult:
     trained: int
     recorded: int
     device_seconds: float | None
+    cost: Cost
     wall_seconds: float
 
 
@@ -66,7 +69,7 @@ class Bases:
         """
         if _digest(current) == plan.base.digest:
             return current
-        recorded = {run.key for run in plan.missing} <= ledger.usable_keys()
+        recorded = {run.key for run in plan.missing} <= ledger.usable_keys() or _ended_in(plan, current)
         if plan.base.digest not in self._known or not recorded:
             raise _moved(plan, current, path)
         return self._known[plan.base.digest]
@@ -91,15 +94,23 @@ def land(plan: Plan, lock: Lock, current: Lock | None, path: Path) -> bool:
     return write_lock(path, lock)
 
 
-def tidy(plan: Plan, path: Path, sharing: Sharing) -> None:
+def tidy(runs: Iterable[PlannedRun], path: Path, sharing: Sharing) -> None:
     """Remove what killed applies left behind, and leases on runs that nobody claims any more."""
     remove_leftovers(path.parent, path.name)
     sharing.ledger.home.sweep()
-    sharing.leases.sweep(lease_name(run.key) for run in plan.runs)
+    sharing.leases.sweep(lease_name(run.key) for run in runs)
 
 
 def _digest(lock: Lock | None) -> str | None:
     return digest_of(lock) if lock else None
+
+
+def _ended_in(plan: Plan, current: Lock | None) -> bool:
+    """Whether `current` may be the end of `plan`, of which it is known only at its end how many runs it takes."""
+    if not plan.rounds.open or current is None or current.spec_semantic != plan.observed.semantic:
+        return False
+    same_data = {domain: record.content for domain, record in current.domains.items()} == plan.observed.contents
+    return same_data and current.parents == (() if plan.base.digest is None else (plan.base.digest,))
 
 
 def _moved(plan: Plan, current: Lock | None, path: Path) -> StaleError:

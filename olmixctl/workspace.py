@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from olmixctl.adopting import plan_on, standing_trainer
 from olmixctl.committed import Baseline, lock_at, unmerged_checks
@@ -42,9 +43,8 @@ from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.adopt import with_trainer
 from olmixctl.plan.appraisal import Appraisal, Question
 from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
-from olmixctl.plan.cost import actual_seconds
+from olmixctl.plan.cost import actual_seconds, part_of
 from olmixctl.plan.model import Observed, Plan, PlannedRun, is_rehearsal
-from olmixctl.plan.steps import TrainRuns, steps_of
 from olmixctl.present import export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.recall import keep_inventories, with_inventories
 from olmixctl.reread import cache_checks, data_checks, refresh_checks
@@ -52,6 +52,7 @@ from olmixctl.scrutiny import explanation, surroundings
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.spec.load import LoadedMix, load_mix
 from olmixctl.spec.model import MixSpec
+from olmixctl.staging import Training, carry_out
 
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from olmixctl.methods.resample import Bootstrap
 
 __all__ = ["ApplyResult", "Workspace"]
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Workspace:
@@ -172,19 +175,25 @@ class Workspace:
             raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
         keep_inventories(plan.observed, self.ledger.home, self._context())
         sharing = self._sharing(wait=wait)
-        training = any(isinstance(step, TrainRuns) for step in steps_of(plan))
-        trained = self._train(plan, sharing, parallelism, on_event) if training else 0
+        done, trained = carry_out(
+            plan,
+            Training(
+                train=lambda some, mark: self._train(some, sharing, parallelism, on_event, mark),
+                records=self.ledger.records,
+                on_event=on_event,
+            ),
+        )
         lock, written = previous, False
         if plan.has_changes or merge:
             from olmixctl.methods.decide import decide
 
             with alone(sharing, on_event) as check:
                 tainted = self.ledger.standing().tainted
-                lock = decide(plan, previous, self.ledger.records(), on_event, tainted=tainted)
+                lock = decide(done, previous, self.ledger.records(), on_event, tainted=tainted)
                 check()
                 lock = joined_lock(lock, merge) if merge else lock
                 written = write_lock(self.lock_path, lock) if merge else land(plan, lock, self.lock(), self.lock_path)
-                tidy(plan, self.lock_path, sharing)
+                tidy((*plan.runs, *done.runs), self.lock_path, sharing)
         assert lock is not None, "a plan without a lock trains and writes one"
         return ApplyResult(
             lock=lock,
@@ -192,8 +201,9 @@ class Workspace:
             written=written,
             by_another=not written and digest_of(lock) != plan.base.digest,
             trained=trained,
-            recorded=len({run.key for run in plan.runs if run.recorded}),
-            device_seconds=self._spent(plan) if trained else None,
+            recorded=len({run.key for run in done.runs if run.recorded}),
+            device_seconds=self._spent(done) if trained else None,
+            cost=part_of(plan.cost, len({run.key for run in done.missing})),
             wall_seconds=time.monotonic() - began,
         )
 
@@ -335,7 +345,9 @@ class Workspace:
     def _sharing(self, *, wait: bool = True) -> Sharing:
         return Sharing(ledger=self.ledger, leases=Leases(self._leases_home), wait=wait)
 
-    def _train(self, plan: Plan, sharing: Sharing, parallelism: int | None, on_event: OnEvent) -> int:
+    def _train(
+        self, plan: Plan, sharing: Sharing, parallelism: int | None, on_event: OnEvent, mark: Mapping[str, Any] = _NONE
+    ) -> int:
         from olmixctl.execute.training import train_missing
         from olmixctl.repository import provenance
 
@@ -343,7 +355,7 @@ class Workspace:
         context = self._context(lambda done, total: on_event(DataPreparing("token shards", done, total)))
         data = partial(training_data, plan.observed, context)
         spool = LocalHome(self.root / ".olmixctl" / "unrecorded" / self.lock_path.name.removesuffix(LOCK_SUFFIX))
-        origin = provenance(self.root)
+        origin = {**provenance(self.root), **mark}
         return train_missing(plan, executor, sharing, data, provenance=origin, on_event=on_event, spool=spool)
 
     def _spent(self, plan: Plan) -> float | None:

@@ -44,7 +44,7 @@ def apply_made(made: Made, console: Console, *, parallelism: int | None, wait: b
     workspace = made.workspace
     with Line() as line:
         result = workspace.apply(made.plan, parallelism=parallelism, wait=wait, on_event=ApplyProgress(line))
-    console.answer(f"\n{_outcome(result, console)}", _as_json(result, made))
+    console.answer(f"\n{_outcome(result, console)}", _as_json(result))
     root = workspace.root
     console.text(f"\n{_closing(result, made)}")
     if result.written:
@@ -67,17 +67,17 @@ def _closing(result: ApplyResult, made: Made) -> str:
     wrote = f"lock serial {result.lock.serial} written" if result.written else "the lock stands"
     if result.by_another:
         wrote = f"another apply wrote lock serial {result.lock.serial}, the one this would have written"
-    spent = spent_in_words(result.device_seconds, made.plan.cost, made.workspace.spec.budget.gpu_hour_price)
+    spent = spent_in_words(result.device_seconds, result.cost, made.workspace.spec.budget.gpu_hour_price)
     return f"{trained}, {wrote}." + (f"\n{spent}." if spent else "")
 
 
-def _as_json(result: ApplyResult, made: Made) -> dict[str, object]:
+def _as_json(result: ApplyResult) -> dict[str, object]:
     return {
         "written": result.written,
         "by_another": result.by_another,
         "trained": result.trained,
         "recorded": result.recorded,
         "wall_seconds": round(result.wall_seconds, 3),
-        "device_seconds": spent_as_json(result.device_seconds, made.plan.cost),
+        "device_seconds": spent_as_json(result.device_seconds, result.cost),
         "lock": lock_as_json(result.lock),
     }

@@ -12,6 +12,7 @@ from typing import Self, TextIO, assert_never
 from olmixctl.execute.events import (
     ApplyEvent,
     DataPreparing,
+    Looked,
     RunFinished,
     RunProgress,
     Solving,
@@ -136,6 +137,8 @@ class ApplyProgress:
             case WaitingForOthers():
                 others = plural(event.runs, "run") if event.runs else "the lock"
                 self._line.show(f"waiting for another apply: {others}")
+            case Looked():
+                self._line.say(_looked(event))
             case Solving():
                 self._line.show(f"fitting and solving on {plural(event.runs, 'run')}")
             case _:
@@ -177,6 +180,12 @@ class ApplyProgress:
         if not work:
             return None
         return (self._clock() - self._began) / work * (self._total - work)
+
+
+def _looked(event: Looked) -> str:
+    known = f"within {event.regret:g} of the best mix with probability {event.probability:.2f}"
+    what = "enough is known" if event.enough else "training goes on"
+    return f"after {event.runs} of {event.planned} runs: {known}; {what}"
 
 
 def _left(left: float | None, joint: str = ", ") -> str:

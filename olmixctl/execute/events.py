@@ -8,6 +8,7 @@ from dataclasses import dataclass
 __all__ = [
     "ApplyEvent",
     "DataPreparing",
+    "Looked",
     "OnEvent",
     "RunFinished",
     "RunProgress",
@@ -69,13 +70,24 @@ class WaitingForOthers:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """Of `planned` runs `runs` are trained: how probably the mix is within `regret` of the best, and if that does."""
+
+    runs: int
+    planned: int
+    regret: float
+    probability: float
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Solving:
     """Fitting and solving on `runs` runs."""
 
     runs: int
 
 
-ApplyEvent = DataPreparing | TrainingStarted | RunProgress | RunFinished | WaitingForOthers | Solving
+ApplyEvent = DataPreparing | TrainingStarted | RunProgress | RunFinished | WaitingForOthers | Looked | Solving
 OnEvent = Callable[[ApplyEvent], None]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from olmixctl.errors import IncompleteError
 from olmixctl.ledger.model import RunRecord
@@ -24,7 +25,8 @@ from olmixctl.solve.project import project
 from olmixctl.solve.round import Rounded, round_solution
 from olmixctl.surrogate.log_linear import LogLinearFit
 from olmixctl.surrogate.model import Evidence
-from olmixctl.surrogate.registry import resolve
+from olmixctl.surrogate.registry import FAMILIES, resolve
+from olmixctl.surrogate.validation import HeldOut, hold_out
 from olmixctl.swarm.dirichlet import draw_swarm
 from olmixctl.swarm.informative import draw_informative
 from olmixctl.swarm.model import SwarmProblem
@@ -33,6 +35,7 @@ __all__ = [
     "Fitted",
     "Solved",
     "design",
+    "draw",
     "fit_evidence",
     "fitted_problem",
     "gather",
@@ -42,21 +45,28 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """Laws fitted on recorded runs.
+    """Laws fitted on recorded runs. Not slotted: predictions of held-out runs are made once, when they are asked for.
 
     Attributes:
         family: registry name of the law.
         reason: why that law.
         evidence: the runs.
         fit: the laws.
+        seed: of the folds that runs are held out in.
     """
 
     family: str
     reason: str
     evidence: Evidence
     fit: LogLinearFit
+    seed: int = 0
+
+    @cached_property
+    def held(self) -> HeldOut | None:
+        """Every run predicted by laws that had not seen it; None with fewer than three different mixtures."""
+        return hold_out(self.evidence, FAMILIES[self.family], seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,9 +90,13 @@ class Solved:
 
 def design(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, ...]:
     """The swarm over `coordinates`, as far as it is known beforehand: all K mixtures, or those of the first round."""
-    spec = observed.spec
-    draw = {"dirichlet": draw_swarm, "informative": draw_informative}[spec.swarm.design]
-    return draw(swarm_problem(observed, coordinates, sizes(spec.swarm, len(coordinates.names))[0]))
+    return draw(observed, coordinates, sizes(observed.spec.swarm, len(coordinates.names))[0])
+
+
+def draw(observed: Observed, coordinates: Coordinates, count: int) -> tuple[GridMixture, ...]:
+    """The first `count` mixtures of the declared design: those of fewer begin those of more."""
+    drawn = {"dirichlet": draw_swarm, "informative": draw_informative}[observed.spec.swarm.design]
+    return drawn(swarm_problem(observed, coordinates, count))
 
 
 def swarm_problem(observed: Observed, coordinates: Coordinates, count: int) -> SwarmProblem:
@@ -132,7 +146,8 @@ def fit_evidence(observed: Observed, evidence: Evidence) -> Fitted:
     choice = resolve(observed.spec.surrogate, evidence)
     fit = choice.family.fit(evidence)
     assert isinstance(fit, LogLinearFit), "the only family there is"
-    return Fitted(family=fit.family, reason=choice.reason, evidence=evidence, fit=fit)
+    seed = observed.spec.swarm.seed
+    return Fitted(family=fit.family, reason=choice.reason, evidence=evidence, fit=fit, seed=seed)
 
 
 def solve_mix(

@@ -28,8 +28,7 @@ from olmixctl.plan.model import Observed, Plan
 from olmixctl.solve.certificate import Certificate
 from olmixctl.solve.exact import Solution
 from olmixctl.surrogate.model import parameters_digest
-from olmixctl.surrogate.registry import FAMILIES
-from olmixctl.surrogate.validation import cross_validate
+from olmixctl.surrogate.validation import score
 from olmixctl.version import __version__
 
 __all__ = [
@@ -170,6 +169,7 @@ def _lock(
         evidence_root=root,
         excluded=tuple(dict.fromkeys(excluded)),
         surrogate=surrogate,
+        stopped=plan.stopped,
         solution=solution,
         predicted=predicted or {},
     )
@@ -211,10 +211,8 @@ def _domains(
 def surrogate_of(observed: Observed, fitted: Fitted) -> LockedSurrogate:
     """The laws as the lock names them, cross-validated."""
     weights = {e.name: e.weight for e in observed.spec.evals}
-    cv = cross_validate(
-        fitted.evidence, FAMILIES[fitted.family], seed=observed.spec.swarm.seed, objective_weights=weights
-    )
-    locked = None
+    held, locked = fitted.held, None
+    cv = None if held is None else score(fitted.evidence, held, objective_weights=weights)
     if cv is not None and cv.spearman is not None:
         locked = CrossValidation(spearman=fixed(cv.spearman, 6), rmse=fixed(cv.rmse, 6))
     return LockedSurrogate(

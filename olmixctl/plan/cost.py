@@ -10,14 +10,14 @@ from __future__ import annotations
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from olmixctl.ledger.model import RunRecord
 from olmixctl.plan.model import Cost, Observed
 from olmixctl.spec.model import BudgetSpec, ProxySpec
 from olmixctl.spec.presets import PRESETS
 
-__all__ = ["Rates", "actual_seconds", "calibrate"]
+__all__ = ["Rates", "actual_seconds", "calibrate", "part_of"]
 
 _SECONDS_PER_HOUR = 3600.0
 _QUANTILES = (0.1, 0.5, 0.9)
@@ -88,6 +88,22 @@ def calibrate(observed: Observed, records: Iterable[RunRecord], recent: Iterable
         others={name: len(runs) for name, runs in sorted(by_device.items()) if name != device},
         budget=spec.budget,
     )
+
+
+def part_of(cost: Cost, runs: int) -> Cost:
+    """The cost of `runs` of the runs that `cost` is of."""
+    share = runs / cost.runs if cost.runs else 0.0
+    return replace(
+        cost,
+        runs=runs,
+        flops=cost.flops * share,
+        device_seconds=_times(cost.device_seconds, share),
+        money=_times(cost.money, share),
+    )
+
+
+def _times(spread: tuple[float, float, float] | None, share: float) -> tuple[float, float, float] | None:
+    return None if spread is None else (spread[0] * share, spread[1] * share, spread[2] * share)
 
 
 def run_flops(proxy: ProxySpec, vocabulary: int, eval_tokens: int) -> float:

@@ -18,6 +18,7 @@ from olmixctl.plan.build import PlanOptions, evidence_weights
 from olmixctl.plan.checks import budget_checks
 from olmixctl.plan.cost import calibrate
 from olmixctl.plan.model import Plan, PlannedRun
+from olmixctl.plan.rounds import IN_ONE_GO
 
 __all__ = ["join_options", "plan_join"]
 
@@ -73,6 +74,7 @@ def plan_join(plan: Plan, merge: LockMerge, records: Mapping[str, RunRecord], ma
         cost=cost,
         checks=(*budget_checks(plan.observed, cost, max_runs), *others),
         strategies=(),
+        rounds=IN_ONE_GO,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.plan.model import Plan, PlannedRun
 
-__all__ = ["CarryShares", "FitAndSolve", "KeepRatios", "Step", "TrainRuns", "WriteLock", "steps_of"]
+__all__ = ["CarryShares", "FitAndSolve", "KeepRatios", "Step", "TrainRuns", "WriteLock", "evidence_of", "steps_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,10 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
             assert plan.carried is not None, "a carry has the mix it carries"
             return (CarryShares(plan.coordinates, plan.carried), write)
         case "train":
-            evidence = (*dict.fromkeys(run.key for run in plan.runs), *plan.extra_evidence)
             training = () if plan.complete else (TrainRuns(plan.missing, plan.rounds.more),)
-            return (*training, FitAndSolve(plan.coordinates, evidence), write)
+            return (*training, FitAndSolve(plan.coordinates, evidence_of(plan)), write)
+
+
+def evidence_of(plan: Plan) -> tuple[str, ...]:
+    """Keys of the runs that a plan with training decides on: the planned ones, one a key, and further evidence."""
+    return (*dict.fromkeys(run.key for run in plan.runs), *plan.extra_evidence)
