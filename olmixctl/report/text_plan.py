@@ -64,7 +64,7 @@ def step_in_words(step: Document, plan: Document) -> str:
             model, tokens = plan["proxy"]["model"], count(plan["proxy"]["tokens"])
             return f"train {plural(step['runs'], 'proxy run')} ({model}, {tokens} tokens each)"
         case "solve":
-            families = f", for the worst of {step['worst_of']} families of evals" if "worst_of" in step else ""
+            families = f", for the worst of {step['worst_of']} families" if "worst_of" in step else ""
             return (
                 f"fit {plural(step['runs'], 'run')} and solve for {plural(step['coordinates'], 'coordinate')}{families}"
             )
