@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import takewhile
+from fnmatch import fnmatchcase
+from itertools import product, takewhile
 
 from olmixctl.errors import CorpusError, UsageError
 from olmixctl.tables import Table
@@ -31,7 +32,8 @@ class Naming:
     Attributes:
         kind: what the columns are, `domain` or `metric`; also the option that names them.
         given: column → name.
-        ignored: columns that are left out; they need not be of this table.
+        ignored: columns that are left out, and globs of those that are left out where they are nothing in the mix;
+            they need not be of this table.
         absent: names that have no column, because no run had any of them.
     """
 
@@ -39,6 +41,10 @@ class Naming:
     given: Mapping[str, str] = field(default_factory=dict)
     ignored: Collection[str] = ()
     absent: Collection[str] = ()
+
+    def leaves_out(self, column: str) -> bool:
+        """Whether a column that is nothing in the mix is said to be left out."""
+        return any(fnmatchcase(column, pattern) for pattern in self.ignored) or column in self.ignored
 
 
 def match_columns(table: Table, columns: Sequence[str], known: Sequence[str], naming: Naming) -> dict[str, str]:
@@ -55,7 +61,7 @@ def match_columns(table: Table, columns: Sequence[str], known: Sequence[str], na
         CorpusError: a column is none of the mix's, a name has no column, or two have one name.
     """
     _check_naming(table, columns, known, naming)
-    shorter = short_names(columns)
+    shorter = short_names([column for column in columns if column not in naming.ignored])
     found: dict[str, str] = {}
     for column in columns:
         if column in naming.ignored:
@@ -67,7 +73,7 @@ def match_columns(table: Table, columns: Sequence[str], known: Sequence[str], na
             if twin is not None:
                 raise _twins(table, twin, column, name, naming)
             found[column] = name
-    unknown = [column for column in columns if column not in found and column not in naming.ignored]
+    unknown = [column for column in columns if column not in found and not naming.leaves_out(column)]
     missing = [name for name in known if name not in found.values() and name not in naming.absent]
     if unknown or missing:
         raise _unmatched(table, unknown, missing, naming)
@@ -78,32 +84,31 @@ def match_columns(table: Table, columns: Sequence[str], known: Sequence[str], na
 
 
 def short_names(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Column → shorter names, likeliest first: without what tools put around them, in the characters of a mix file."""
-    ahead, behind = _common(columns), _common([column[::-1] for column in columns])[::-1]
-    if any(len(column) <= len(ahead) + len(behind) for column in columns):
-        ahead = behind = ""
-    return {column: tuple(dict.fromkeys(_shorter(column, ahead, behind))) for column in columns}
+    """Column → shorter names, the least taken off first: what tools put around them, and signs a name cannot have."""
+    starts = _common(columns)
+    ends = [end[::-1] for end in _common([column[::-1] for column in columns])]
+    return {column: tuple(dict.fromkeys(_shorter(column, starts, ends))) for column in columns}
 
 
-def _shorter(column: str, ahead: str, behind: str) -> Iterator[str]:
-    plain = column
-    for prefix in _PREFIXES:
-        plain = plain.removeprefix(prefix) if len(plain) > len(prefix) else plain
-    for suffix in _SUFFIXES:
-        plain = plain.removesuffix(suffix) if len(plain) > len(suffix) else plain
-    for form in (column, plain, column.removeprefix(ahead).removesuffix(behind)):
+def _shorter(column: str, starts: Sequence[str], ends: Sequence[str]) -> Iterator[str]:
+    """What is left when one thing or none is taken off each end."""
+    ahead = {"", *starts, *(sign for sign in _PREFIXES if column.startswith(sign))}
+    behind = {"", *ends, *(sign for sign in _SUFFIXES if column.endswith(sign))}
+    pairs = [(start, end) for start, end in product(ahead, behind) if len(start) + len(end) < len(column)]
+    for start, end in sorted(pairs, key=lambda pair: (len(pair[0]) + len(pair[1]), pair)):
+        form = column.removeprefix(start).removesuffix(end)
         yield form
         yield form.replace(":", "/")
         yield re.sub(r"[^A-Za-z0-9_.-]+", "-", form).strip("-.")
 
 
-def _common(columns: Sequence[str]) -> str:
-    """What several columns begin with, up to a border between words."""
+def _common(columns: Sequence[str]) -> list[str]:
+    """What several columns all begin with, up to each border between words."""
     if len(columns) < 2:
-        return ""
+        return []
     pairs = zip(min(columns), max(columns), strict=False)
     start = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    return start[: max((i + 1 for i, sign in enumerate(start) if sign in _BORDERS), default=0)]
+    return [start[: i + 1] for i, sign in enumerate(start) if sign in _BORDERS]
 
 
 def _check_naming(table: Table, columns: Sequence[str], known: Sequence[str], naming: Naming) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import filter as filter_names
 from pathlib import Path
 
 from olmixctl.columns import Naming, match_columns
@@ -32,7 +33,7 @@ class Swarm:
         domains: column of the ratios → domain of the mix.
         evals: column of the metrics → eval of the mix.
         absent: domains without a column, of which no run had any.
-        ignored: columns of either table that are left out.
+        ignored: columns of either table that are left out, or globs of those that are nothing in the mix.
         more: runs of a swarm that was adopted before, though the tables share none with it.
     """
 
@@ -54,6 +55,7 @@ class Imported:
         adoption: the records.
         domains: column → domain.
         evals: column → eval.
+        ignored: columns that were left out.
         written: files that were created; 0 where nothing was to be written.
         notes: what people should know, a sentence each.
     """
@@ -62,6 +64,7 @@ class Imported:
     adoption: Adoption
     domains: Mapping[str, str]
     evals: Mapping[str, str]
+    ignored: tuple[str, ...]
     written: int
     notes: tuple[str, ...]
 
@@ -99,12 +102,15 @@ def import_runs(
     ]
     _check_losses(tables, evals)
     observed = _observed(workspace, on_progress)
-    adoption = adopt(observed, rows, list(workspace.ledger.results().values()), _origin(swarm), more=swarm.more)
+    ignored = tuple(c for c in (*_columns(tables.weights), *_columns(tables.losses)) if c not in {**domains, **evals})
+    origin = _origin(swarm, ignored)
+    adoption = adopt(observed, rows, list(workspace.ledger.results().values()), origin, more=swarm.more)
     return Imported(
         mix=workspace.spec.name,
         adoption=adoption,
         domains=domains,
         evals=evals,
+        ignored=ignored,
         written=workspace.ledger.add_all(adoption.fresh) if write else 0,
         notes=(*tables.notes, *_notes(observed, rows, adoption)),
     )
@@ -128,8 +134,9 @@ def _refuse_own(workspace: Workspace) -> None:
 
 def _matched(workspace: Workspace, tables: Joined, swarm: Swarm) -> tuple[dict[str, str], dict[str, str]]:
     """Column → domain, and column → eval."""
-    ratio_columns, metric_columns = (tuple(next(iter(rows.values()))) for rows in (tables.weights, tables.losses))
-    stray = next((name for name in swarm.ignored if name not in (*ratio_columns, *metric_columns)), None)
+    ratio_columns, metric_columns = _columns(tables.weights), _columns(tables.losses)
+    there = (*ratio_columns, *metric_columns)
+    stray = next((word for word in swarm.ignored if word not in there and not filter_names(there, word)), None)
     if stray is not None:
         raise UsageError(f"--ignore {stray}: neither table has such a column", remedy="write it as the table does")
     spec = workspace.spec
@@ -145,6 +152,10 @@ def _matched(workspace: Workspace, tables: Joined, swarm: Swarm) -> tuple[dict[s
             )
     naming = Naming(kind="metric", given=swarm.evals, ignored=swarm.ignored)
     return domains, match_columns(tables.metrics, metric_columns, [item.name for item in spec.evals], naming)
+
+
+def _columns(rows: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+    return tuple(next(iter(rows.values())))
 
 
 def _check_losses(tables: Joined, evals: Mapping[str, str]) -> None:
@@ -166,12 +177,12 @@ def _observed(workspace: Workspace, on_progress: Callable[[int, int], None] | No
     return observe(workspace.loaded, context, "")
 
 
-def _origin(swarm: Swarm) -> dict[str, str | list[str]]:
+def _origin(swarm: Swarm, ignored: Sequence[str]) -> dict[str, str | list[str]]:
     """Provenance of every run: which files they are from; never part of their identity."""
     origin: dict[str, str | list[str]] = {}
     for name, path in (("ratios", swarm.ratios), ("metrics", swarm.metrics)):
         origin |= {f"{name}_file": path.name, f"{name}_sha256": sha256_hex(path.read_bytes())}
-    return origin | ({"ignored_columns": sorted(swarm.ignored)} if swarm.ignored else {})
+    return origin | ({"ignored_columns": sorted(ignored)} if ignored else {})
 
 
 def _notes(observed: Observed, rows: Sequence[TableRun], adoption: Adoption) -> list[str]:

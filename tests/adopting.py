@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from swarms import log_linear, mixtures
 
 DOMAINS = ("code", "docs", "web")
 EVALS = ("one", "two")
+SLOPES_CM = np.array([[-0.4, 0.2], [0.1, -0.6], [0.3, 0.1]])
 Rows = list[list[str]]
 
 
 def write_tables(root: Path, runs: int = 14, *, seed: int = 7, first: int = 1) -> None:
     """`a.csv` and `b.csv` in the manner of RegMix, ids from `first` on, by a log-linear truth with a little noise."""
-    weights_RC = mixtures(runs, len(DOMAINS), seed)
-    losses_RM = log_linear(weights_RC, len(EVALS)) + np.random.default_rng(seed).normal(0, 0.002, (runs, len(EVALS)))
+    rng = np.random.default_rng(seed)
+    weights_RC = rng.dirichlet(np.full(len(DOMAINS), 0.5), runs)
+    losses_RM = 0.8 + np.exp(weights_RC @ SLOPES_CM) + rng.normal(0, 0.002, (runs, len(EVALS)))
     write_table(root / "a.csv", ["index", *(f"train_{name}" for name in DOMAINS)], weights_RC, first)
     write_table(root / "b.csv", ["index", *(f"metric/{name}_val_loss" for name in EVALS)], losses_RM, first)
 

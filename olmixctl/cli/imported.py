@@ -47,7 +47,7 @@ def imported_as_json(found: Imported, swarm: Swarm, *, dry_run: bool) -> dict[st
         "domains": dict(found.domains),
         "evals": dict(found.evals),
         "absent": list(swarm.absent),
-        "ignored": list(swarm.ignored),
+        "ignored": list(found.ignored),
         "moved_millionths": round(adoption.moved, 6),
         "notes": list(found.notes),
     }

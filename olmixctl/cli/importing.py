@@ -30,7 +30,8 @@ def import_swarm(
         typer.Option("--absent", metavar="ID", help="No run had any of this domain, which has no column."),
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", metavar="COLUMN", help="Leave a column out; may be repeated.")
+        list[str] | None,
+        typer.Option("--ignore", metavar="COLUMN", help="Leave a column, or a glob, out; may be repeated."),
     ] = None,
     add: Annotated[bool, typer.Option("--add", help="These are more runs of the swarm adopted before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be recorded; record nothing.")] = False,

@@ -88,7 +88,8 @@ def adopt(
     """
     points = {row.id: _on_grid(observed, row) for row in rows}
     drafts = [_record(observed, row, points[row.id], origin) for row in rows]
-    trainer = _swarm(drafts, [record for record in recorded if is_adopted(record.inputs.trainer)], more=more)
+    earlier = [record for record in recorded if is_adopted(record.inputs.trainer)]
+    trainer = _swarm(drafts, earlier, frozenset(observed.contents.values()), more=more)
     made = [replace(record, inputs=replace(record.inputs, trainer=trainer)) for record in drafts]
     known = {record.key for record in recorded}
     counts: dict[object, int] = {}
@@ -141,8 +142,10 @@ def _seed(run_id: str) -> int:
     return _FIRST_MADE + int(sha256_hex(run_id)[:12], 16)
 
 
-def _swarm(drafts: Sequence[RunRecord], earlier: Sequence[RunRecord], *, more: bool) -> str:
+def _swarm(drafts: Sequence[RunRecord], earlier: Sequence[RunRecord], present: frozenset[str], *, more: bool) -> str:
     """The trainer that all these runs have: that of the swarm they belong to, else a new one.
+
+    `present` are the contents of the mix's domains.
 
     Raises:
         UsageError: see `adopt`.
@@ -157,7 +160,7 @@ def _swarm(drafts: Sequence[RunRecord], earlier: Sequence[RunRecord], *, more: b
     conflict = ""
     for draft in drafts:
         for record in by_id.get(draft.provenance[RUN_ID], ()):
-            difference = _difference(record, draft)
+            difference = _difference(record, draft, present)
             conflict = conflict or difference
             if not difference:
                 agreeing[record.inputs.trainer] = agreeing.get(record.inputs.trainer, 0) + 1
@@ -189,7 +192,7 @@ def _joined(swarms: Mapping[str, int], *, more: bool) -> str:
     )
 
 
-def _difference(before: RunRecord, now: RunRecord) -> str:
+def _difference(before: RunRecord, now: RunRecord, present: frozenset[str]) -> str:
     """In what a run differs from the one adopted before under its id, in words; empty where in nothing."""
     name = f"run {now.provenance[RUN_ID]!r} was adopted before with other numbers"
     then, here = before.metrics_by_eval(), now.metrics_by_eval()
@@ -197,16 +200,15 @@ def _difference(before: RunRecord, now: RunRecord) -> str:
     for evaluation in sorted(set(then) & set(here), key=lambda ev: metrics[ev]):
         if then[evaluation] != here[evaluation]:
             return f"{name}: {metrics[evaluation]} was {then[evaluation]!r} and is {here[evaluation]!r}"
-    if not _same_mixture(before.inputs, now.inputs):
+    if not _same_mixture(before.inputs, now.inputs, present):
         changed = next(iter(_shares_that_differ(before, now)), "")
         return f"{name}: its mixture is another{changed}"
     return ""
 
 
-def _same_mixture(before: RunInputs, now: RunInputs) -> bool:
-    """By content; of domains that changed since, only how much each had can be compared."""
-    then, here = before.content_weights(), now.content_weights()
-    if set(then) == set(here):
+def _same_mixture(before: RunInputs, now: RunInputs, present: frozenset[str]) -> bool:
+    """By content; where a domain changed since, only how much each had can be compared."""
+    if present.issuperset(before.content_weights()):
         return before.parts == now.parts
     return sorted(part.weight for part in before.parts) == sorted(part.weight for part in now.parts)
 

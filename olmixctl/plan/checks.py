@@ -191,6 +191,9 @@ def reliability_check(
     if reliability >= RELIABILITY_BAR:
         return
     factor = noise / signal * RELIABILITY_BAR / (1 - RELIABILITY_BAR) if signal else math.inf
+    if not tokens:
+        yield _noisy_adopted(reliability)
+        return
     wanted = (
         f"about {_tokens(tokens * factor)} tokens a run would do" if factor < 1000 else "no budget near it would do"
     )
@@ -200,6 +203,17 @@ def reliability_check(
         message=f"replicates say this proxy cannot tell these mixtures apart: reliability {reliability:.2f}, "
         f"{RELIABILITY_BAR:.2f} is wanted; {wanted}",
         remedy="raise proxy.tokens, or proxy.repeats",
+    )
+
+
+def _noisy_adopted(reliability: float) -> Check:
+    """Of runs whose size nobody knows."""
+    return Check(
+        level="warn",
+        name="reliability",
+        message="replicates say that the adopted runs cannot tell these mixtures apart: reliability "
+        f"{reliability:.2f}, {RELIABILITY_BAR:.2f} is wanted",
+        remedy="what is decided on them is mostly noise: adopt more runs, or a swarm of larger proxies",
     )
 
 

@@ -136,6 +136,13 @@ def test_a_column_is_left_out_only_where_that_is_said_and_harmless(folder):
     assert record["provenance"]["ignored_columns"] == ["accuracy", "train_news"]
 
 
+def test_a_glob_leaves_out_what_is_nothing_in_the_mix(folder):
+    third = "metric/three_val_loss"
+    edit_table(folder / "b.csv", lambda rows: [row.append("2" if i else third) for i, row in enumerate(rows)])
+    found = adopt_json("--ignore", "metric/*")
+    assert (sorted(found["evals"].values()), found["ignored"]) == (["one", "two"], [third])
+
+
 def test_weight_cannot_be_left_out(folder):
     write_declared_mix(folder, ("code", "docs"))
     assert "column 'train_web' cannot be left out: run '1' has" in adopt("--ignore", "train_web", code=1).stderr
