@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from olmixctl.errors import CorpusError, Place
+from olmixctl.errors import CorpusError, Place, UsageError
 
 __all__ = [
     "ID_COLUMNS",
@@ -82,17 +82,37 @@ def joined(ratios: Path, metrics: Path) -> Joined:
 
     Raises:
         CorpusError: a table that is not as it should be; the message says where.
+        UsageError: the same table is given twice.
     """
     left, right = read_table(ratios), read_table(metrics)
+    if (left.columns, left.rows) == (right.columns, right.rows):
+        raise UsageError(
+            "--ratios and --metrics are the same table",
+            place=Place(str(metrics)),
+            remedy="give the weights of domains as --ratios, and as --metrics what the runs measured",
+        )
     key = id_column(left, right)
     weights, left_labels = numbers(left, key)
     losses, right_labels = numbers(right, key)
     paired(left, right, set(weights), set(losses))
-    weights, renormalised = shares(left, weights)
+    weights, renormalised = _ratios(left, weights, right, losses)
     labels = sorted({*left_labels, *right_labels})
     notes = [f"read as labels, beside the id {key!r}: {', '.join(labels)}"] if labels else []
     notes += [renormalised] if renormalised else []
     return Joined(ratios=left, metrics=right, weights=weights, losses=losses, notes=tuple(notes))
+
+
+def _ratios(
+    left: Table, weights: dict[str, dict[str, float]], right: Table, losses: dict[str, dict[str, float]]
+) -> tuple[dict[str, dict[str, float]], str]:
+    """`shares` of the left table; where it has none and the right one does, the error says so."""
+    try:
+        return shares(left, weights)
+    except CorpusError as error:
+        if not all(abs(math.fsum(row.values()) - 1.0) <= SUM_TOLERANCE for row in losses.values()):
+            raise
+        remedy = f"the rows of {right.file} sum to 1: give that table as --ratios, and this one as --metrics"
+        raise CorpusError(error.message, place=error.place, remedy=remedy) from error
 
 
 def read_table(path: Path) -> Table:

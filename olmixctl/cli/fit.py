@@ -43,5 +43,5 @@ def fit(
     fitted = fit_tables(ratios, metrics, surrogate, predict)
     if fitted.predicted is not None and target is not None:
         write_atomically(target, fitted.predicted.as_csv())
-    console.answer(fit_text(fit_shown(fitted, out), console.look), fit_as_json(fitted, out))
+    console.answer(fit_text(fit_shown(fitted, out), console.look), fit_as_json(fitted, out, surrogate))
     return 0

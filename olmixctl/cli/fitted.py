@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from olmixctl.cli.outputs import output_path
@@ -13,6 +14,9 @@ from olmixctl.report.text_fit import FitShown
 from olmixctl.surrogate.validation import CrossValidation
 
 __all__ = ["fit_as_json", "fit_shown", "prediction_path"]
+
+_AVERAGE = "objective, their average"
+_MEAN = "mean over metrics"
 
 
 def prediction_path(predict: Path | None, out: Path | None, read: tuple[Path, ...]) -> Path | None:
@@ -56,29 +60,32 @@ def fit_shown(fitted: TableFit, out: Path | None) -> FitShown:
     )
 
 
-def fit_as_json(fitted: TableFit, out: Path | None) -> dict[str, Any]:
-    """The fit for programs."""
+def fit_as_json(fitted: TableFit, out: Path | None, asked: str) -> dict[str, Any]:
+    """The fit for programs.
+
+    Args:
+        fitted: what was fitted.
+        out: where predictions went; None where none were asked for.
+        asked: the family that was asked for.
+    """
     chosen, evidence = fitted.chosen, fitted.evidence
-    scores = chosen.scores.get(chosen.family.name)
-    predicted, targets = fitted.predicted, [] if scores is None else _targets(scores)
+    predicted, status = fitted.predicted, fitted.fit.status
+    each = {name: _scores_as_json(found) for name, found in chosen.scores.items()}
     noise = None if fitted.noise_T is None else [float(value) for value in fitted.noise_T]
     return {
+        "asked": asked,
         "family": chosen.family.name,
         "reason": chosen.reason,
         "runs": len(evidence.runs),
         "domains": list(evidence.coordinates),
         "metrics": list(evidence.metrics),
-        "cross_validation": None
-        if scores is None
-        else {
-            "folds": scores.folds,
-            "metrics": {name: {"spearman": rank, "rmse": error} for name, rank, error in targets[:-1]},
-            OBJECTIVE: {"spearman": scores.spearman, "rmse": scores.rmse},
-        },
-        "compared": {name: {"spearman": s.spearman, "rmse": s.rmse} for name, s in chosen.scores.items()},
+        "cross_validation": each.get(chosen.family.name),
+        "compared": {name: found[OBJECTIVE] for name, found in each.items()},
+        "scores": each,
         "noise": None if noise is None else dict(zip([*evidence.metrics, OBJECTIVE], noise, strict=True)),
-        "converged": fitted.fit.status.converged,
-        "never_sampled": list(fitted.fit.status.never_sampled),
+        "status": {"converged": status.converged, "iterations": status.iterations},
+        "converged": status.converged,
+        "never_sampled": list(status.never_sampled),
         "notes": list(fitted.notes),
         "out": None if out is None else str(out),
         "predicted": None if predicted is None else len(predicted.ids),
@@ -86,9 +93,30 @@ def fit_as_json(fitted: TableFit, out: Path | None) -> dict[str, Any]:
     }
 
 
+def _scores_as_json(scores: CrossValidation) -> dict[str, Any]:
+    mean, error = _mean(scores)
+    return {
+        "folds": scores.folds,
+        "metrics": {
+            name: {"spearman": scores.metric_spearman[name], "rmse": scores.metric_rmse[name]}
+            for name in scores.metric_rmse
+        },
+        "mean": {"spearman": mean, "rmse": error},
+        OBJECTIVE: {"spearman": scores.spearman, "rmse": scores.rmse},
+    }
+
+
 def _targets(scores: CrossValidation) -> list[tuple[str, float | None, float]]:
+    """Rank and error of each metric, their means where there are several, and those of the average last."""
     each = [(name, scores.metric_spearman[name], scores.metric_rmse[name]) for name in scores.metric_rmse]
-    return [*each, (OBJECTIVE, scores.spearman, scores.rmse)]
+    means = [(_MEAN, *_mean(scores))] if len(each) > 1 else []
+    return [*each, *means, (_AVERAGE, scores.spearman, scores.rmse)]
+
+
+def _mean(scores: CrossValidation) -> tuple[float | None, float]:
+    """Rank and error, means over the metrics; a metric that is the same in every run has no rank."""
+    ranks = [rank for rank in scores.metric_spearman.values() if rank is not None]
+    return (fmean(ranks) if ranks else None), fmean(scores.metric_rmse.values())
 
 
 def _written(predicted: Predicted | None, out: Path | None) -> list[str]:

@@ -360,5 +360,5 @@ def _status(evidence: Evidence, found: Refined) -> FitStatus:
         notes.append(f"the same in every run, so no mixture changes them: {', '.join(constant)}")
     never = evidence.never_sampled()
     if never:
-        notes.append(f"never sampled, held at the reference share: {', '.join(never)}")
+        notes.append(f"never sampled, so nothing is known of it, and it counts as the mean domain: {', '.join(never)}")
     return FitStatus(converged=not still, never_sampled=never, notes=tuple(notes), iterations=found.iterations)

@@ -120,5 +120,5 @@ def status_of(evidence: Evidence, parameters: int, still: tuple[str, ...], itera
     if constant:
         notes.append(f"the same in every run, so no mixture changes them: {', '.join(constant)}")
     if never:
-        notes.append(f"never sampled, held at the reference share: {', '.join(never)}")
+        notes.append(f"never sampled, so nothing is known of it, and its weight counts for nothing: {', '.join(never)}")
     return FitStatus(converged=not still, never_sampled=never, notes=tuple(notes), iterations=iterations)

@@ -64,8 +64,37 @@ def test_auto_says_which_family_and_why(folder):
     assert max(len(line) for line in said.splitlines()) <= 80
 
 
+def test_tables_in_the_wrong_places_are_told_apart(folder):
+    error = fit("--ratios", "b.csv", "--metrics", "a.csv", code=1).stderr
+    assert "b.csv:2: the weights of run '100' sum to" in error
+    assert "the rows of a.csv sum to 1: give that table as --ratios, and this one as --metrics" in error
+
+
+@pytest.mark.parametrize(("surrogate", "share"), [("log_linear", 1 / 3), ("saturating", 0.0)])
+def test_what_no_run_sampled_counts_as_the_note_says(folder, surrogate, share):
+    edit(folder / "a.csv", lambda rows: [row.append("0" if i else "train_never") for i, row in enumerate(rows)])
+    head = read(folder / "a.csv")[0]
+    rest = (0.6 + 0.4 * share * 3) / 3
+    write(folder / "c.csv", head, [["never", 0.2, 0.2, 0.2, 0.4], ["spread", rest, rest, rest, 1 - 3 * rest]])
+    found = fit_json("--surrogate", surrogate, "--predict", "c.csv", "--out", "p.csv")
+    (note,) = [text for text in found["notes"] if text.startswith("never sampled")]
+    assert ("counts as the mean domain" if share else "counts for nothing") in note
+    never, spread = (list(map(float, row[1:4])) for row in read(folder / "p.csv")[1:])
+    if share:
+        assert never == pytest.approx(spread, abs=1e-6)
+    else:
+        assert all(less > more for less, more in zip(never, spread, strict=True)), "0.6 of what runs sampled, not all"
+
+
 def test_json_holds_the_same(folder):
     found = fit_json()
+    assert found["asked"] == "auto"
+    assert found["scores"][found["family"]] == found["cross_validation"]
+    assert set(found["scores"]) == set(found["compared"]) == {"log_linear", "saturating", "gaussian"}
+    assert found["status"]["converged"] is True
+    assert found["status"]["iterations"] > 0
+    ranks = [score["spearman"] for score in found["cross_validation"]["metrics"].values()]
+    assert found["cross_validation"]["mean"]["spearman"] == pytest.approx(sum(ranks) / 2)
     assert found["family"] in found["compared"]
     assert set(found["cross_validation"]["metrics"]) == {"metric/one", "metric/two"}
     assert found["compared"][found["family"]] == found["cross_validation"]["objective"]
@@ -154,10 +183,13 @@ def test_other_domains_cannot_be_predicted(folder):
         (["--predict", "a.csv", "--out", "no/p.csv"], "there is no folder no"),
         (["--predict", "a.csv", "--out", "loop"], "the link leads nowhere"),
         (["--surrogate", "linear"], "'linear' is not known"),
+        (["--metrics", "a.csv"], "a.csv: --ratios and --metrics are the same table"),
+        (["--metrics", "copy.csv"], "copy.csv: --ratios and --metrics are the same table"),
     ],
 )
 def test_a_wrong_command_line_exits_64(folder, words, message):
     (folder / "loop").symlink_to("loop")
+    (folder / "copy.csv").write_text((folder / "a.csv").read_text())
     before = (folder / "b.csv").read_text()
     assert message in fit(*words, code=64).stderr
     assert (folder / "b.csv").read_text() == before
@@ -185,7 +217,7 @@ def test_what_is_odd_is_fitted_and_said(folder):
         "1 of 14 rows did not sum to 1 (furthest 1.005) and were renormalised",
         "1 mixtures have several runs (2 in all)",
         "the same in every run, so no mixture changes them: metric/two",
-        "never sampled, held at the reference share: train_never",
+        "never sampled, so nothing is known of it, and its weight counts for nothing: train_never",
     ):
         assert words in notes
     assert found["never_sampled"] == ["train_never"]

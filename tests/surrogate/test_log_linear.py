@@ -178,7 +178,7 @@ def test_never_sampled_coordinates_are_named_and_neutral() -> None:
     padded_RC = np.insert(weights_RC, 2, 0.0, axis=1)
     fit = LogLinear().fit(evidence_of(padded_RC, losses_RM))
     assert fit.status.never_sampled == ("d02",)
-    assert "never sampled, held at the reference share: d02" in fit.status.notes
+    assert "never sampled, so nothing is known of it, and it counts as the mean domain: d02" in fit.status.notes
     others = np.delete(fit.coefficients_MC, 2, axis=1)
     assert np.allclose(fit.coefficients_MC[:, 2], others.mean(axis=1))
     assert np.array_equal(others, LogLinear().fit(evidence_of(weights_RC, losses_RM)).coefficients_MC)
