@@ -298,3 +298,20 @@ def test_about_how_many_tokens_a_run_scores(workspace, web, heldout, many_texts)
     assert {name: state.tokens for name, state in states.items()} == {
         "file": 18, "cut": 5, "held": round(0.2 * total)
     }  # fmt: skip
+
+
+def test_a_declared_eval_is_its_name_and_revision_and_reads_nothing(workspace, many_texts):
+    context, domain = workspace.context(), workspace.texts("web", many_texts)
+    evals = [EvalSpec(name="loss", declared="a"), EvalSpec(name="other", declared="a")]
+    before = digests(evals, [domain], context)
+    assert before["loss"] != before["other"]
+    assert digests([dataclasses.replace(evals[0], weight=3.0)], [domain], context)["loss"] == before["loss"]
+    assert digests([dataclasses.replace(evals[0], declared="b")], [domain], context)["loss"] != before["loss"]
+    assert measure_evals(evals, measure_domains([domain], context), context)["loss"].tokens == 0
+
+
+def test_a_declared_eval_cannot_be_measured(workspace, many_texts):
+    domain = workspace.texts("web", many_texts)
+    with pytest.raises(CorpusError, match="eval loss is declared: its values are adopted") as caught:
+        build([EvalSpec(name="loss", declared="a")], [domain], workspace.context())
+    assert "`paths` or `heldout`" in caught.value.remedy

@@ -303,3 +303,20 @@ def test_file_names_say_which_result_they_hold(digest, number):
 @pytest.mark.parametrize("name", ["r1-a.1.json", "r1-a.02.json", "README.md", "d1-a.json", "r1-a.json.orig"])
 def test_other_names_are_no_results(name):
     assert attempt_of(name) is None
+
+
+def test_many_runs_are_recorded_at_once(ledger):
+    runs = [dataclasses.replace(RUN, inputs=dataclasses.replace(INPUTS, seed=seed)) for seed in range(4)]
+    assert ledger.add(runs[2])
+    assert ledger.add_all(runs) == 3
+    assert ledger.records() == {run.key: run for run in sorted(runs, key=lambda run: run.key)}
+    assert ledger.add_all(runs) == 0
+    assert ledger.replicates() == ()
+
+
+def test_one_that_another_writer_recorded_otherwise_is_kept_as_a_replicate(ledger):
+    assert ledger.add(RUN)
+    other = dataclasses.replace(RUN, metrics={"python": 0.8})
+    assert ledger.add_all([other]) == 0
+    assert ledger.records()[RUN.key] == RUN
+    assert ledger.replicates() == (other,)
