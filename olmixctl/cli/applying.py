@@ -18,6 +18,7 @@ from olmixctl.report.numbers import plural, seconds
 from olmixctl.report.text_cost import spent_as_json, spent_in_words
 from olmixctl.report.text_diff import diff_text
 from olmixctl.report.text_lock import lock_text
+from olmixctl.report.text_rounds import stopped_in_words
 from olmixctl.workspace import ApplyResult
 
 __all__ = ["apply_made", "approve"]
@@ -67,8 +68,10 @@ def _closing(result: ApplyResult, made: Made) -> str:
     wrote = f"lock serial {result.lock.serial} written" if result.written else "the lock stands"
     if result.by_another:
         wrote = f"another apply wrote lock serial {result.lock.serial}, the one this would have written"
+    stopped = result.lock.stopped if result.written else None
+    early = "" if stopped is None else f"\n{stopped_in_words(stopped).capitalize()}."
     spent = spent_in_words(result.device_seconds, result.cost, made.workspace.spec.budget.gpu_hour_price)
-    return f"{trained}, {wrote}." + (f"\n{spent}." if spent else "")
+    return f"{trained}, {wrote}.{early}" + (f"\n{spent}." if spent else "")
 
 
 def _as_json(result: ApplyResult) -> dict[str, object]:

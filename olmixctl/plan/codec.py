@@ -125,10 +125,10 @@ def _step(step: Step, observed: Observed) -> dict[str, Any]:
     match step:
         case TrainRuns(runs, later):
             return {"do": "train", "runs": len({run.key for run in runs}) + later}
-        case FitAndSolve(coordinates, evidence):
+        case FitAndSolve(coordinates, evidence, later):
             worst = observed.spec.objective.worst_case
             families = {"worst_of": len(declared_families(observed.spec.evals))} if worst else {}
-            return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence)} | families
+            return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence) + later} | families
         case KeepRatios(coordinates):
             return {"do": "keep-ratios", "domains": len(coordinates.leaves)}
         case CarryShares(coordinates, _):

@@ -20,10 +20,11 @@ class TrainRuns:
 
 @dataclass(frozen=True, slots=True)
 class FitAndSolve:
-    """Fit the laws on the evidence and solve for the mix over `coordinates`."""
+    """Fit the laws on the evidence, and at most `later` more runs, and solve for the mix over `coordinates`."""
 
     coordinates: Coordinates
     evidence: tuple[str, ...]
+    later: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
             return (CarryShares(plan.coordinates, plan.carried), write)
         case "train":
             training = () if plan.complete else (TrainRuns(plan.missing, plan.rounds.more),)
-            return (*training, FitAndSolve(plan.coordinates, evidence_of(plan)), write)
+            return (*training, FitAndSolve(plan.coordinates, evidence_of(plan), plan.rounds.more), write)
 
 
 def evidence_of(plan: Plan) -> tuple[str, ...]:

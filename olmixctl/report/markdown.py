@@ -11,6 +11,7 @@ from olmixctl.report.numbers import NONE, bits, count, factor, flops, loss_unit,
 from olmixctl.report.text_changes import ACTIONS, detail_in_words, is_size, values_in_words
 from olmixctl.report.text_diff import kept_in_words, tokens_in_words
 from olmixctl.report.text_plan import price, step_in_words
+from olmixctl.report.text_rounds import at_most, rounds_in_words
 from olmixctl.report.text_strategies import laws_in_words, loss_in_words
 
 __all__ = ["diff_markdown", "in_section", "plan_markdown"]
@@ -82,7 +83,9 @@ def _plan_headline(plan: Mapping[str, Any]) -> str:
     saved = whole["runs"] - cost["runs"]
     less = f", {factor(whole['flops'] / cost['flops'])} less compute" if cost["flops"] else ""
     against = f" {plural(saved, 'run')} fewer than recomputing{less}." if saved > 0 else ""
-    return f"**{plural(cost['runs'], 'proxy run')} to train**: {_escaped(plan['reason'])}.{against}"
+    most = at_most(plan).capitalize()
+    rounds = "".join(f"\n\n{_escaped(line).capitalize()}." for line in rounds_in_words(plan))
+    return f"**{most}{plural(cost['runs'], 'proxy run')} to train**: {_escaped(plan['reason'])}.{against}{rounds}"
 
 
 def _plan_checks(plan: Mapping[str, Any]) -> str:

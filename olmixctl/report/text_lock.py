@@ -11,6 +11,7 @@ from olmixctl.mixture import GRID
 from olmixctl.plan.model import is_rehearsal
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, short
+from olmixctl.report.text_rounds import stopped_in_words
 from olmixctl.spec.families import recorded_families
 
 __all__ = ["lock_text", "marks_of", "natural_weights"]
@@ -184,7 +185,8 @@ def _gain(natural: Decimal | None, this: Decimal | None) -> Cell:
 
 def _behind(lock: Lock, look: Look) -> list[str]:
     lines = [heading("Behind it", look)]
-    for line in (_solution(lock), _worst(lock), _evidence(lock), _active(lock), _identity(lock)):
+    stopped = "" if lock.stopped is None else stopped_in_words(lock.stopped)
+    for line in (_solution(lock), _worst(lock), _evidence(lock), stopped, _active(lock), _identity(lock)):
         lines += wrapped(line, look, hanging=4) if line else []
     return lines
 

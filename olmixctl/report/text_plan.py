@@ -9,6 +9,7 @@ from typing import Any
 from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
 from olmixctl.report.text_changes import changes_section
+from olmixctl.report.text_rounds import at_most, planned_runs, rounds_in_words
 from olmixctl.report.text_strategies import cap_in_words, strategies_section
 
 __all__ = ["kept_mass", "plan_text", "price", "step_in_words"]
@@ -62,12 +63,11 @@ def step_in_words(step: Document, plan: Document) -> str:
     match step["do"]:
         case "train":
             model, tokens = plan["proxy"]["model"], count(plan["proxy"]["tokens"])
-            return f"train {plural(step['runs'], 'proxy run')} ({model}, {tokens} tokens each)"
+            return f"train {at_most(plan)}{plural(step['runs'], 'proxy run')} ({model}, {tokens} tokens each)"
         case "solve":
             families = f", for the worst of {step['worst_of']} families" if "worst_of" in step else ""
-            return (
-                f"fit {plural(step['runs'], 'run')} and solve for {plural(step['coordinates'], 'coordinate')}{families}"
-            )
+            runs = f"{at_most(plan)}{plural(step['runs'], 'run')}"
+            return f"fit {runs} and solve for {plural(step['coordinates'], 'coordinate')}{families}"
         case "carry":
             return f"carry the shares of {plural(step['domains'], 'domain')} over, unmeasured"
         case "keep-ratios":
@@ -106,7 +106,7 @@ def _cost(plan: Document, look: Look) -> list[str]:
     if not plan["has_changes"]:
         return []
     cost, whole = plan["cost"], plan["counterfactual"]
-    needed = len({run["key"] for run in plan["runs"]})
+    needed = planned_runs(plan)
     recorded = needed - cost["runs"]
     columns = [
         Column(""),
@@ -115,7 +115,7 @@ def _cost(plan: Document, look: Look) -> list[str]:
         Column("device time", right=True),
         Column("price", right=True),
     ]
-    rows = [_cost_row("to train", cost)]
+    rows = [_cost_row("to train, at most" if at_most(plan) else "to train", cost)]
     # Without a lock there is nothing to reuse: both are the same.
     rows += [_cost_row("recomputing all", whole)] if plan["base"]["digest"] else []
     lines = [heading("Runs and cost", look), *table(columns, rows, look)]
@@ -123,7 +123,8 @@ def _cost(plan: Document, look: Look) -> list[str]:
         extra = len(plan["extra_evidence"])
         also = f", and {extra} more answer for this mix" if extra else ""
         lines += wrapped(f"{plural(needed, 'run')} needed, {recorded} recorded already{also}", look)
-    lines += wrapped(_saving(cost, whole), look)
+    lines += [line for words in rounds_in_words(plan) for line in wrapped(words, look, hanging=4)]
+    lines += wrapped(_saving(plan), look)
     return [*lines, *wrapped(_spread(cost), look, tone="faint")]
 
 
@@ -133,7 +134,7 @@ def _cost_row(title: str, cost: Document) -> list[Cell | str]:
     runs = f"{cost['runs']:,}"
     return [
         title,
-        Cell(runs, "strong") if title == "to train" else runs,
+        Cell(runs, "strong") if title.startswith("to train") else runs,
         flops(cost["flops"]),
         seconds(spread["p50"]) if known else NONE,
         price(cost),
@@ -165,12 +166,14 @@ def _spread(cost: Document) -> str:
     return f"p10 – p90: {between}, from {plural(runs, 'recorded run')}{where}{left}"
 
 
-def _saving(cost: Document, whole: Document) -> str:
+def _saving(plan: Document) -> str:
+    cost, whole = plan["cost"], plan["counterfactual"]
     saved = whole["runs"] - cost["runs"]
     if saved <= 0:
         return ""
     times = f", {factor(whole['flops'] / cost['flops'])} less compute" if cost["flops"] else ""
-    return f"{plural(saved, 'run')} saved against recomputing{times}"
+    least = "at least " if at_most(plan) else ""
+    return f"{least}{plural(saved, 'run')} saved against recomputing{times}"
 
 
 def _checks(plan: Document, look: Look) -> list[str]:
@@ -219,7 +222,7 @@ def _closing(plan: Document, look: Look, target: str | None) -> list[str]:
         return []
     command = look.paint(" ".join(["olmixctl apply", *([target] if target else []), *_flags(plan, target)]), "strong")
     runs = plan["cost"]["runs"]
-    what = f"train {plural(runs, 'run')} and write" if runs else "write"
+    what = f"train {at_most(plan)}{plural(runs, 'run')} and write" if runs else "write"
     return [f"To {what} lock serial {plan['base']['serial'] + 1}: {command}"]
 
 
