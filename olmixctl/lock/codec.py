@@ -12,11 +12,14 @@ from typing import Any
 
 from olmixctl.errors import IntegrityError, Place, StaleError
 from olmixctl.fingerprint import canonical_json, sha256_hex
+from olmixctl.lock.confidence import confidence_section, read_confidence
 from olmixctl.lock.emit import emit
 from olmixctl.lock.model import (
     LOCK_VERSION,
     ActiveBound,
+    Choice,
     CrossValidation,
+    Ends,
     Excluded,
     Lock,
     LockedBlock,
@@ -193,16 +196,26 @@ def _document(lock: Lock) -> dict[str, Any]:
     if lock.surrogate is not None:
         document["surrogate"] = _surrogate(lock.surrogate)
     document["solution"] = _solution(lock.solution)
+    if lock.uncertainty:
+        document["uncertainty"] = {domain: _ends(ends) for domain, ends in sorted(lock.uncertainty.items())}
+    if lock.confidence is not None:
+        document["confidence"] = confidence_section(lock.confidence)
     if lock.predicted:
-        document["predicted"] = {
-            name: {
-                "natural": _fixed(m.natural, 6),
-                "previous": _fixed(m.previous, 6),
-                "this": _fixed(m.this, 6),
-            }
-            for name, m in sorted(lock.predicted.items())
-        }
+        document["predicted"] = {name: _metric(m) for name, m in sorted(lock.predicted.items())}
     return document
+
+
+def _metric(record: LockedMetric) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "natural": _fixed(record.natural, 6),
+        "previous": _fixed(record.previous, 6),
+        "this": _fixed(record.this, 6),
+    }
+    return value if record.interval is None else value | {"interval": _ends(record.interval)}
+
+
+def _ends(ends: Ends) -> list[Decimal | None]:
+    return [_fixed(end, 6) for end in ends]
 
 
 def _parents(digests: tuple[str, ...]) -> dict[str, Any]:
@@ -237,8 +250,15 @@ def _stopped(record: Stopped) -> dict[str, Any]:
 def _surrogate(record: LockedSurrogate) -> dict[str, Any]:
     value: dict[str, Any] = {"family": record.family, "digest": record.digest, "runs": record.runs}
     if record.cv is not None:
-        value["cv"] = {"spearman": _fixed(record.cv.spearman, 6), "rmse": _fixed(record.cv.rmse, 6)}
+        value["cv"] = _cross_validation(record.cv)
+    if record.choice is not None:
+        scores = {name: _cross_validation(found) for name, found in sorted(record.choice.scores.items())}
+        value["choice"] = {"reason": record.choice.reason, "scores": scores}
     return value
+
+
+def _cross_validation(record: CrossValidation) -> dict[str, Any]:
+    return {"spearman": _fixed(record.spearman, 6), "rmse": _fixed(record.rmse, 6)}
 
 
 def _solution(record: LockedSolution) -> dict[str, Any]:
@@ -253,6 +273,8 @@ def _solution(record: LockedSolution) -> dict[str, Any]:
             for a in sorted(record.active, key=lambda a: a.constraint)
         ],
     }
+    if record.objective_at_convex is not None:
+        value["objective_at_convex"] = _fixed(record.objective_at_convex, 9)
     return value if record.weights_from is None else value | {"weights_from": record.weights_from}
 
 
@@ -279,7 +301,9 @@ def _lock(document: Mapping[str, Any]) -> Lock:
         stopped=_read_stopped(document.get("stopped")),
         surrogate=_read_surrogate(document.get("surrogate")),
         solution=_read_solution(document["solution"]),
-        predicted={n: LockedMetric(**m) for n, m in document.get("predicted", {}).items()},
+        predicted={n: _read_metric(m) for n, m in document.get("predicted", {}).items()},
+        uncertainty={d: (low, high) for d, (low, high) in document.get("uncertainty", {}).items()},
+        confidence=read_confidence(document.get("confidence")),
     )
 
 
@@ -313,8 +337,20 @@ def _read_stopped(record: Mapping[str, Any] | None) -> Stopped | None:
 def _read_surrogate(record: Mapping[str, Any] | None) -> LockedSurrogate | None:
     if record is None:
         return None
-    cv = record.get("cv")
-    return LockedSurrogate(**{**record, "cv": CrossValidation(**cv) if cv else None})
+    cv, choice = record.get("cv"), record.get("choice")
+    return LockedSurrogate(
+        **{**record, "cv": CrossValidation(**cv) if cv else None, "choice": None if choice is None else _choice(choice)}
+    )
+
+
+def _choice(record: Mapping[str, Any]) -> Choice:
+    scores = {name: CrossValidation(**found) for name, found in record["scores"].items()}
+    return Choice(**{**record, "scores": scores})
+
+
+def _read_metric(record: Mapping[str, Any]) -> LockedMetric:
+    ends = record.get("interval")
+    return LockedMetric(**{**record, "interval": None if ends is None else (ends[0], ends[1])})
 
 
 def _read_solution(record: Mapping[str, Any]) -> LockedSolution:

@@ -1,6 +1,7 @@
 """A canonical YAML emitter for records: one value, one text, the same under YAML 1.1 and 1.2.
 
-A top-level mapping is a block, its entries are flow values on a line each; lists of several items take a line an item.
+A top-level mapping is a block, its entries are flow values on a line each; lists of several items take a line an item,
+unless they are of fixed-point numbers: the ends of an interval.
 Numbers are whole or fixed-point; a string is quoted wherever any YAML could read it as something else.
 """
 
@@ -37,7 +38,7 @@ def _section(key: str, value: Any) -> str:  # noqa: ANN401
 
 
 def _entry(key: str, value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, list | tuple) and len(value) > 1:
+    if isinstance(value, list | tuple) and len(value) > 1 and not isinstance(value[0], Decimal):
         return f"  {_key(key)}:\n" + "".join([f"    - {_flow(item)}\n" for item in value])
     return f"  {_key(key)}: {_flow(value)}\n"
 

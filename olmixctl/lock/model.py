@@ -15,12 +15,16 @@ from olmixctl.mixture import Block, Coordinates, GridMixture
 __all__ = [
     "LOCK_VERSION",
     "ActiveBound",
+    "Choice",
     "CrossValidation",
+    "Ends",
     "Excluded",
     "Lock",
     "LockedBlock",
+    "LockedConfidence",
     "LockedDomain",
     "LockedMetric",
+    "LockedNoise",
     "LockedSolution",
     "LockedSurrogate",
     "Stopped",
@@ -28,7 +32,9 @@ __all__ = [
 
 LOCK_VERSION = 1
 
-SolutionStatus = Literal["optimal", "kept", "projected", "carried"]
+Ends = tuple[Decimal, Decimal]
+"""The low and the high end of an interval."""
+SolutionStatus = Literal["optimal", "local", "kept", "projected", "carried"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,13 +107,30 @@ class CrossValidation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """Why `surrogate: auto` took its family: a sentence, and the scores of all that were compared."""
+
+    reason: str
+    scores: Mapping[str, CrossValidation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LockedSurrogate:
-    """The laws behind the mix: their family, the digest of their parameters, the number of runs they were fitted on."""
+    """The laws behind the mix.
+
+    Attributes:
+        family: their registry name.
+        digest: of their parameters.
+        runs: how many they were fitted on.
+        cv: how they predict the objective of unseen runs; None where that cannot be told.
+        choice: why this family; None where it was declared.
+    """
 
     family: str
     digest: str
     runs: int
     cv: CrossValidation | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,11 +146,14 @@ class LockedSolution:
     """How the weights were found.
 
     Attributes:
-        status: `optimal` (solved), `kept` (kept ratios), `projected` (kept ratios, moved on the bounds) or `carried`
-            (shares carried over without a run: those outside the block are not measured).
+        status: `optimal` (solved), `local` (the lowest minimum found of laws that are not convex), `kept` (kept ratios),
+            `projected` (kept ratios, moved on the bounds) or `carried` (shares carried over without a run: those
+            outside the block are not measured).
         solver: name, or None when nothing was solved.
         objective: at the solver's point.
         objective_at_rounded: at the recorded weights.
+        objective_at_convex: under laws that are not convex, at the optimum of the convex laws beside them; None where
+            the laws are convex, or where it breaks a guardrail.
         residuals: primal, dual and gap of the optimality conditions.
         active: bounds with non-zero multipliers, sorted by name.
         weights_from: serial of the lock that decided these weights, where they were left as they were because they
@@ -141,15 +167,63 @@ class LockedSolution:
     residuals: Mapping[str, Decimal] = field(default_factory=dict)
     active: tuple[ActiveBound, ...] = ()
     weights_from: int | None = None
+    objective_at_convex: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedMetric:
-    """Predicted bits per byte under the natural, the previous and this mix; None where the laws do not reach."""
+    """Predicted bits per byte under the natural, the previous and this mix; None where the laws do not reach.
+
+    `interval` holds what a run of this mix will measure in nine of ten cases.
+    """
 
     natural: Decimal | None
     previous: Decimal | None
     this: Decimal | None
+    interval: Ends | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedNoise:
+    """Run-to-run noise of the objective at this mix.
+
+    Attributes:
+        basis: `replicates`: measured; `errors`: bounded from above by errors on runs that the laws had not seen.
+        degrees: degrees of freedom, or number of errors.
+        run: standard deviation of one run.
+        two_runs: what two runs of one mixture differ by in one of ten cases.
+    """
+
+    basis: Literal["replicates", "errors"]
+    degrees: int
+    run: Decimal
+    two_runs: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedConfidence:
+    """How sure the mix is, by resamples of its evidence.
+
+    Attributes:
+        drawn: resamples.
+        solved: those of them that have an optimum.
+        better_than_natural: P(the objective's losses are below those of the natural mix); None out of reach.
+        better_than_previous: the same of the mix before.
+        noise: run-to-run.
+        change: predicted losses of this mix less those of the previous one; None out of reach.
+    """
+
+    drawn: int
+    solved: int
+    better_than_natural: Decimal | None
+    better_than_previous: Decimal | None
+    noise: LockedNoise
+    change: Decimal | None
+
+    @property
+    def below_noise(self) -> bool:
+        """Two runs, one of each mix, would not tell them apart."""
+        return self.change is not None and abs(self.change) < self.noise.two_runs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +250,9 @@ class Lock:
         solution: how the weights were found.
         predicted: metric → predictions.
         stopped: where training ended early; None where all planned runs were trained, or none.
+        uncertainty: domain → ends of the interval that its weight lies in, in nine of ten cases. Empty where no runs
+            stand behind the mix, or too few, and in locks written before there were any.
+        confidence: how sure the mix is; None where `uncertainty` is empty.
     """
 
     name: str
@@ -197,6 +274,8 @@ class Lock:
     excluded: tuple[Excluded, ...] = ()
     predicted: Mapping[str, LockedMetric] = field(default_factory=dict)
     stopped: Stopped | None = None
+    uncertainty: Mapping[str, Ends] = field(default_factory=dict)
+    confidence: LockedConfidence | None = None
 
     @property
     def coordinates(self) -> Coordinates:

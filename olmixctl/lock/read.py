@@ -19,6 +19,7 @@ __all__ = ["read_lines"]
 _LINE = re.compile(r"""("(?:[^"\\]|\\.)*"|[^\s":]+(?::[^\s":]+)*):(?: (.*))?""")
 _FLAT = re.compile(r"\{([^\"{}\[\]]+)\}")
 _PLAIN = re.compile(r"[^\"{}\[\],]+")
+_ENDS = re.compile(r"\[(-?[0-9]+\.[0-9]+), (-?[0-9]+\.[0-9]+)\]")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 
@@ -65,6 +66,8 @@ def _flow(value: str, load: Callable[[str], Any]) -> Any:  # noqa: ANN401  (any 
         return _text(value)
     elif _PLAIN.fullmatch(value):
         return _scalar(value)
+    elif (ends := _ENDS.fullmatch(value)) is not None:
+        return [Decimal(ends[1]), Decimal(ends[2])]
     return load(value)
 
 
