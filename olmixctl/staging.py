@@ -112,6 +112,6 @@ def _look(plan: Plan, done: Plan, training: Training) -> Stopped | None:
     return Stopped(
         planned=whole,
         trained=count,
-        regret=Decimal(str(stop.regret)),
+        regret=Decimal(str(stop.regret)).quantize(Decimal("0.000000001")),
         probability=Decimal(probability).quantize(Decimal("0.000001")),
     )

@@ -183,9 +183,8 @@ class ApplyProgress:
 
 
 def _looked(event: Looked) -> str:
-    known = f"within {event.regret:g} of the best mix with probability {event.probability:.2f}"
-    what = "enough is known" if event.enough else "training goes on"
-    return f"after {event.runs} of {event.planned} runs: {known}; {what}"
+    known = f"within {event.regret:g} of the best with probability {event.probability:.2f}"
+    return f"after {event.runs} of {event.planned} runs: {known}, {'enough' if event.enough else 'going on'}"
 
 
 def _left(left: float | None, joint: str = ", ") -> str:

@@ -23,6 +23,7 @@ from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios
 from olmixctl.methods.problem import bounds, broken_rows
 from olmixctl.methods.restated import POINTS, restated
 from olmixctl.methods.shape import shape_check
+from olmixctl.methods.stopped import stopped_check
 from olmixctl.mixture import GRID, Block, Coordinates
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed, is_rehearsal
@@ -189,7 +190,9 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
     if problem:
         return
     evidence = gather(observed, lock.coordinates, lock.evidence, around.records)
-    yield from restated(lock, observed, fit_evidence(observed, evidence), mix_before(lock, around.history))
+    fitted = fit_evidence(observed, evidence)
+    yield from restated(lock, observed, fitted, mix_before(lock, around.history))
+    yield from stopped_check(lock, observed, fitted)
 
 
 def _evidence_problem(lock: Lock, observed: Observed, around: Surroundings) -> str:

@@ -122,7 +122,7 @@ def _cost(plan: Document, look: Look) -> list[str]:
     if needed:
         extra = len(plan["extra_evidence"])
         also = f", and {extra} more answer for this mix" if extra else ""
-        lines += wrapped(f"{plural(needed, 'run')} needed, {recorded} recorded already{also}", look)
+        lines += wrapped(f"{at_most(plan)}{plural(needed, 'run')} needed, {recorded} recorded already{also}", look)
     lines += [line for words in rounds_in_words(plan) for line in wrapped(words, look, hanging=4)]
     lines += wrapped(_saving(plan), look)
     return [*lines, *wrapped(_spread(cost), look, tone="faint")]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from olmixctl.lock.model import Stopped
-from olmixctl.report.numbers import plural
 
 __all__ = ["at_most", "planned_runs", "rounds_in_words", "stopped_in_words"]
 
@@ -30,13 +29,15 @@ def rounds_in_words(plan: Document) -> list[str]:
     if rounds is None:
         return []
     later, looks, stop = rounds["later"], rounds["looks"], rounds["stop"]
-    parts = f"round 1, in {len(later)} rounds" if len(later) > 1 else "round 1"
-    lines = [f"up to {plural(sum(later), 'run')} of these follow from what is measured: chosen after {parts}"]
-    lines = lines if later else []
+    lines = []
+    if later:
+        known = planned_runs(plan) - sum(later)
+        parts = f", in {len(later)} rounds," if len(later) > 1 else ""
+        lines.append(f"{known} are known now; up to {sum(later)} more{parts} are chosen by what those before measured")
     if stop is not None and looks:
-        when = "after each round" if later else f"after {_listed(looks)} runs"
-        known = f"the mix is within {stop['regret']:g} of the best one with probability {stop['confidence']:g}"
-        lines.append(f"may stop early: once {known}, looked at {when}")
+        when = "each round" if later else f"{_listed(looks)} runs"
+        enough = f"the mix is within {stop['regret']:g} of the best one with probability {stop['confidence']:g}"
+        lines.append(f"may stop early: apply looks after {when} whether {enough}")
     return lines
 
 
