@@ -22,8 +22,12 @@ TILTS = (0.4, 2.5)
 """The same of the candidates: runs lie around the region as well as in it."""
 LIFTS = (0.05, 0.5)
 """What a candidate may add to one coordinate."""
-_SMALLEST = 0.002
+KEPT = (0.3, 1.0)
+"""Which part of the coordinates a thin candidate keeps."""
+SMALLEST = 0.002
+"""Thin candidates have no share smaller than this: it would train on next to nothing."""
 _POOL, _REGION = 0, 1
+_LEAST_PRIOR = 1e-300
 
 
 def region_of(prior_C: Array, seed: int, size: int) -> Array:
@@ -34,22 +38,28 @@ def region_of(prior_C: Array, seed: int, size: int) -> Array:
 
 
 def pool_of(prior_C: Array, seed: int, part: int, size: int) -> Array:
-    """The candidates of one part of the swarm, before limits: N × C; every part has its own."""
+    """The candidates of one part of the swarm, before limits: N × C; each part has its own. The first is the reference.
+
+    A quarter leave coordinates out and a quarter lift one of them, each in turn: among plain tilts of the reference
+    stand neither.
+    """
     rng = _generator(seed, _POOL, part)
     coordinates, kind_N = len(prior_C), np.arange(size) % 4
-    slopes_NC = rng.standard_normal((size, coordinates)) * _spaced(TILTS, size)[rng.permutation(size)][:, None]
-    points_NC = _tilted(prior_C, slopes_NC)
-    # A quarter leave coordinates out, a quarter lift one of them: the reference's own neighbourhood holds neither.
-    kept_NC = rng.random((size, coordinates)) < rng.uniform(0.3, 1.0, size)[:, None]
-    kept_NC[np.arange(size), rng.integers(coordinates, size=size)] = True
-    points_NC = np.where((kind_N == 1)[:, None] & ~kept_NC, 0.0, points_NC)
-    points_NC /= points_NC.sum(axis=1, keepdims=True)
+    size_N = _spaced(TILTS, size)[rng.permutation(size)]
+    points_NC = _tilted(prior_C, rng.standard_normal((size, coordinates)) * size_N[:, None])
+    kept_NC = rng.random((size, coordinates)) < rng.uniform(*KEPT, size)[:, None]
+    points_NC = np.where((kind_N == 1)[:, None], _thinned(points_NC, kept_NC), points_NC)
     lift_N = np.where(kind_N == 2, rng.uniform(*LIFTS, size), 0.0)
     points_NC *= 1.0 - lift_N[:, None]
     points_NC[np.arange(size), (np.arange(size) // 4) % coordinates] += lift_N
-    points_NC[points_NC < _SMALLEST * (kind_N == 1)[:, None]] = 0.0
     points_NC[0] = prior_C
     return np.asarray(points_NC / points_NC.sum(axis=1, keepdims=True))
+
+
+def _thinned(points_NC: Array, kept_NC: NDArray[np.bool_]) -> Array:
+    """The points without what is not kept and without small shares; as they were where that is nearly everything."""
+    thin_NC = np.where(kept_NC & (points_NC >= SMALLEST), points_NC, 0.0)
+    return np.where(thin_NC.sum(axis=1, keepdims=True) > SMALLEST, thin_NC, points_NC)
 
 
 def inside(points_NC: Array, caps_C: Array, prior_C: Array) -> Array:
@@ -73,7 +83,7 @@ def inside(points_NC: Array, caps_C: Array, prior_C: Array) -> Array:
 
 def _tilted(prior_C: Array, slopes_NC: Array) -> Array:
     """Tilts of the prior, p ∝ p0 · exp(slope): N × C."""
-    logs_NC = np.log(prior_C) + slopes_NC
+    logs_NC = np.log(np.maximum(prior_C, _LEAST_PRIOR)) + slopes_NC
     points_NC = np.exp(logs_NC - logs_NC.max(axis=1, keepdims=True))
     return np.asarray(points_NC / points_NC.sum(axis=1, keepdims=True))
 

@@ -86,11 +86,12 @@ class Unknown:
 
 
 def best(gains_N: Array, distance_N: Array) -> int:
-    """The candidate that says most; among those that say as much, the one furthest from earlier mixtures.
+    """The candidate that says most; of those that say nearly as much, the one furthest from earlier mixtures.
 
-    Gains are compared to nine digits, so that no processor's last bits choose.
+    Values are compared to nine digits, so that no processor's last bits choose; equal ones go to the first.
     """
     top = float(gains_N.max())
     rounded_N = np.round(gains_N / top, _DIGITS) if top > 0 else np.zeros_like(gains_N)
-    close_N = rounded_N >= min(_CLOSE, float(rounded_N.max()))
-    return int(np.argmax(np.where(close_N, np.round(distance_N, _DIGITS), -1.0)))
+    close_N = rounded_N >= _CLOSE * float(rounded_N.max())
+    far_N = np.where(close_N, np.round(distance_N, _DIGITS), -np.inf)
+    return int(np.argmax(np.where(far_N == far_N.max(), rounded_N, -np.inf)))
