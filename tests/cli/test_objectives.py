@@ -156,3 +156,40 @@ def test_a_family_that_is_misstated_fails_verify(measured, olmixctl):
     path.write_text(dump(dataclasses.replace(lock, solution=dataclasses.replace(lock.solution, active=others))))
     failed = {c["name"] for c in olmixctl.json("verify", code=8)["checks"] if c["ok"] is False}
     assert failed == {"solution"}
+
+
+def test_a_guardrail_that_binds_is_named_with_its_price(measured, olmixctl):
+    idle = EVALS.replace("heldout: web, fraction: 0.1", "heldout: web, fraction: 0.1, weight: 0")
+    rewrite(measured, "", idle)
+    olmixctl("apply", "--auto-approve")
+    free = olmixctl.json("show")["predicted"]["web-bpb"]
+    # Half of what the metric that nobody counts would lose without a guardrail.
+    room = round((float(free["this"]) - float(free["natural"])) / 2, 6)
+    assert room > 0
+    rewrite(measured, f"objective: {{guardrails: [{{metric: web-bpb, max_regression: {room}}}]}}", idle)
+    olmixctl("apply", "--auto-approve")
+    kept = olmixctl.json("show")
+    assert float(kept["predicted"]["web-bpb"]["this"]) == pytest.approx(float(free["natural"]) + room, abs=1e-5)
+    assert [a["constraint"] for a in kept["solution"]["active"]] == ["guardrail:web-bpb"]
+    shown = olmixctl("show").stdout
+    assert "bounds that hold it, costliest first: guardrail:web-bpb" in shown
+    assert "web-bpb             0" in shown
+    told = olmixctl("explain", "code", "--resamples", "0")
+    bound = olmixctl.json("explain", "code", "--resamples", "0")["because"]["bounds"][0]
+    assert (bound["constraint"], bound["price"] > 0, bound["worth"] > 0) == ("guardrail:web-bpb", True, True)
+    assert bound["loosened"] - bound["limit"] == pytest.approx(0.01)
+    assert f"{bound['price']:.4f}" in told.stdout
+    assert "web-bpb    +" not in told.stdout, "a metric without weight pulls nothing"
+    olmixctl("verify")
+
+
+def test_guardrails_that_exclude_each_other_exit_7_and_are_named(measured, olmixctl):
+    rails = ", ".join(f"{{metric: {m}, max_regression: 0}}" for m in ("code-bpb", "docs-bpb", "web-bpb"))
+    rewrite(measured, f"objective: {{guardrails: [{rails}]}}\nconstraints: [{{name: few, domains: [web], min: 0.95}}]")
+    before = (measured / "mixes/base.lock.yaml").read_bytes()
+    olmixctl("plan")
+    error = olmixctl.json("apply", "--auto-approve", code=7)["error"]
+    assert "constraint:few" in error["conflict"]
+    assert any(name.startswith("guardrail:") for name in error["conflict"])
+    assert "constraint:few ≥ 0.95" in error["message"]
+    assert (measured / "mixes/base.lock.yaml").read_bytes() == before
