@@ -17,7 +17,7 @@ from itertools import product, takewhile
 from olmixctl.errors import CorpusError, UsageError
 from olmixctl.tables import Table
 
-__all__ = ["Naming", "match_columns", "short_names"]
+__all__ = ["Naming", "match_columns", "plain_names", "short_names"]
 
 _PREFIXES = ("train_", "metric/", "eval/downstream/", "eval/")
 _SUFFIXES = ("_val_loss", "_loss")
@@ -80,6 +80,16 @@ def match_columns(table: Table, columns: Sequence[str], known: Sequence[str], na
     said = next((name for name in found.values() if name in naming.absent), None)
     if said is not None:
         raise UsageError(f"--absent {said}: the table has a column for it", remedy="leave --absent out")
+    return found
+
+
+def plain_names(columns: Sequence[str]) -> dict[str, str]:
+    """Column → its name without what other tools put around names; `short_names` has it, too."""
+    found = {}
+    for column in columns:
+        start = next((sign for sign in _PREFIXES if column.startswith(sign)), "")
+        end = next((sign for sign in _SUFFIXES if column.endswith(sign)), "")
+        found[column] = column.removeprefix(start).removesuffix(end) or column
     return found
 
 

@@ -18,9 +18,18 @@ _IGNORED = (".olmixctl/",)
 def init(
     name: Annotated[str, typer.Argument(help="Name of the mix.")] = "base",
     *,
-    folder: Annotated[
+    source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="DIR", help="One domain for each sub-folder of DIR that holds documents."),
+        typer.Option(
+            "--from",
+            metavar="DIR|FILE",
+            help="One domain for each sub-folder of DIR that holds documents; or each column of a swarm's ratios, or "
+            "each domain of an Olmix config.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option("--metrics", metavar="B.csv", help="With a swarm's ratios: one eval for each of its metrics."),
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", metavar="TOKENS", help="Tokens of the run it is for.")
@@ -41,7 +50,7 @@ def init(
 
     console = open_console(as_json=as_json, no_color=no_color)
     root = Path.cwd()
-    made = new_mix(root, name, folder, target)
+    made = new_mix(root, name, source, target, metrics)
     path, spec = made.path, made.spec
     changed = [
         write_schema(root),
@@ -58,5 +67,5 @@ def init(
         console.hint(f"note: {note}")
     if not in_git(root):
         console.hint("not in a Git repository yet: `git init`, so that the mix, its lock and its runs have a history")
-    console.hint(f"next: edit its target and domains, then `olmixctl plan {name}`")
+    console.hint(f"next: edit its target and domains, then `{made.next}`")
     return 0

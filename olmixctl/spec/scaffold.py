@@ -1,6 +1,7 @@
 """The mix file that `init` writes: loads as it is, and says in comments what to change.
 
-Its domains come from a folder of corpora (`olmixctl.spec.scan`), or are examples to edit.
+Its domains come from a folder of corpora (`olmixctl.spec.scan`), from files of other tools (`olmixctl.spec.outline`),
+or are examples to edit.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ import glob
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from olmixctl.errors import UsageError
+from olmixctl.spec.outline import Outline, OutlineEval
 from olmixctl.spec.scalars import read_scalar
 from olmixctl.spec.scan import Corpora, free_name
 from olmixctl.spec.units import format_size, parse_size
 
-__all__ = ["scaffold_mix", "suggest_target"]
+__all__ = ["scaffold_mix", "scaffold_outline", "suggest_target"]
 
 TARGET_TOKENS = "1B"
 """Without data to go by: a guess that the user edits; the caps depend on it."""
@@ -26,6 +29,7 @@ PROXY_TOKENS = 250_000
 PROXY_SEQUENCE_LENGTH = 64
 PROXY_BATCH_SIZE = 16
 
+_GUESSED = "  # Their tokens are a guess, in proportion to mean shares: they decide the natural mix and the caps."
 _EXAMPLE: Corpora = {"web": ["corpora/web/**/*.txt"], "code": ["corpora/code/**/*.txt"]}
 
 
@@ -41,20 +45,37 @@ def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: in
         UsageError: `name` cannot be the name of a mix.
         ValueError: `target_tokens` is not a size.
     """
-    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name) is None:
-        raise UsageError(f"{name!r} cannot name a mix", remedy="use letters, digits, `_`, `-` and `.`")
-    parse_size(target_tokens)
     domains = corpora or _EXAMPLE
-    ids = list(_leaf_ids(domains, ""))
     lines = [
         *_head(name, target_tokens),
         "domains:  # a domain has `paths`; folders of domains nest, and a domain's id is the path of names",
         *_domain_lines(domains, "  "),
         "",
-        f"evals:  # bits per byte on documents kept out of training: {HELDOUT_FRACTION:.0%} of each domain",
-        *_eval_lines(ids),
+        *_heldout_lines(list(_leaf_ids(domains, ""))),
         "",
         *_tail(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def scaffold_outline(name: str, outline: Outline, *, target_tokens: int | str = TARGET_TOKENS) -> str:
+    """The text of a new mix file from what another tool's files say; raises as `scaffold_mix`."""
+    tree: dict[str, Any] = {}
+    for domain in outline.domains:
+        *above, last = domain.id.split("/")
+        at = tree
+        for part in above:
+            at = at.setdefault(part, {})
+        at[last] = domain
+    lines = [
+        *_head(name, target_tokens, outline.max_repetition),
+        "domains:  # a domain has `paths`; folders of domains nest, and a domain's id is the path of names",
+        *([_GUESSED] if outline.guessed else []),
+        *_outlined_lines(tree, "  ", outline),
+        "",
+        *_outlined_evals(outline),
+        "",
+        *_tail(outline.kl, outline.seed),
     ]
     return "\n".join(lines) + "\n"
 
@@ -83,13 +104,22 @@ def _leaf_ids(domains: Corpora, prefix: str) -> Iterator[str]:
             yield prefix + name
 
 
-def _head(name: str, target_tokens: int | str) -> list[str]:
+def _head(name: str, target_tokens: int | str, max_repetition: float | None = None) -> list[str]:
+    """The first lines.
+
+    Raises:
+        UsageError: `name` cannot be the name of a mix.
+        ValueError: `target_tokens` is not a size.
+    """
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name) is None:
+        raise UsageError(f"{name!r} cannot name a mix", remedy="use letters, digits, `_`, `-` and `.`")
+    parse_size(target_tokens)
     return [
         "# yaml-language-server: $schema=../schemas/mix.schema.json",
         "version: 1",
         f"name: {_quoted(name)}",
         "# The training run this mix is for: its tokens (a guess: edit it), and how often a domain may repeat in it.",
-        f"target: {{tokens: {target_tokens}, max_repetition: 4}}",
+        f"target: {{tokens: {target_tokens}, max_repetition: {max_repetition or 4:g}}}",
         "tokenizer: bytes  # or the path of a Hugging Face tokenizer.json",
         "",
     ]
@@ -105,6 +135,36 @@ def _domain_lines(domains: Corpora, indent: str) -> Iterator[str]:
             yield f"{indent}  paths: [{', '.join(_double_quoted(path) for path in entry)}]"
 
 
+def _outlined_lines(tree: Mapping[str, Any], indent: str, outline: Outline) -> Iterator[str]:
+    for name, entry in tree.items():
+        yield f"{indent}{_quoted(name)}:"
+        if isinstance(entry, Mapping):
+            yield f"{indent}  domains:"
+            yield from _outlined_lines(entry, f"{indent}    ", outline)
+            continue
+        yield f"{indent}  paths: [{', '.join(_double_quoted(path) for path in entry.paths)}]"
+        if entry.tokens is not None:
+            size, revision = format_size(entry.tokens), _double_quoted(outline.revision)
+            yield f"{indent}  declared: {{tokens: {size}, revision: {revision}}}"
+
+
+def _outlined_evals(outline: Outline) -> Iterator[str]:
+    """Metrics of the swarm; without any, documents held out, or one to edit where no data is read."""
+    if not outline.evals and all(domain.tokens is None for domain in outline.domains):
+        yield from _heldout_lines([domain.id for domain in outline.domains])
+        return
+    yield "evals:  # metrics of the swarm: their values come with `olmixctl import runs`, in their own unit"
+    revision = _double_quoted(outline.revision)
+    for item in outline.evals or (OutlineEval("loss"),):
+        family = f", family: {_quoted(item.family)}" if item.family else ""
+        yield f"  - {{name: {_quoted(item.name)}, declared: {{revision: {revision}}}{family}}}"
+
+
+def _heldout_lines(ids: list[str]) -> Iterator[str]:
+    yield f"evals:  # bits per byte on documents kept out of training: {HELDOUT_FRACTION:.0%} of each domain"
+    yield from _eval_lines(ids)
+
+
 def _eval_lines(ids: list[str]) -> Iterator[str]:
     taken: dict[str, object] = {}
     for id_ in ids:
@@ -113,17 +173,18 @@ def _eval_lines(ids: list[str]) -> Iterator[str]:
         yield f"  - {{name: {_quoted(name)}, heldout: {_quoted(id_)}, fraction: {HELDOUT_FRACTION}}}"
 
 
-def _tail() -> list[str]:
+def _tail(kl: float | None = None, seed: int | None = None) -> list[str]:
+    swarm = "runs_per_coordinate: 3" + ("" if not seed else f", seed: {seed}")
     return [
         "# What is minimised: the mean of the evals, plus kl times the distance from the natural proportions.",
-        "objective: {kl: 0.05, reference: natural}",
+        f"objective: {{kl: {kl or 0.05:g}, reference: natural}}",
         "",
         "# The small models that are trained to learn how the mix moves the evals.",
         (
             f"proxy: {{model: {PROXY_MODEL}, tokens: {PROXY_TOKENS}, "
             f"sequence_length: {PROXY_SEQUENCE_LENGTH}, batch_size: {PROXY_BATCH_SIZE}}}"
         ),
-        "swarm: {runs_per_coordinate: 3}  # 3 × (domains + 1) proxy runs",
+        f"swarm: {{{swarm}}}  # 3 × (domains + 1) proxy runs",
         "",
         "executor: {kind: local}",
         "# budget: {max_runs: 200, max_gpu_hours: 50}  # `apply` stops before it would spend more",
