@@ -57,9 +57,7 @@ def new_mix(root: Path, name: str, source: Path | None, target: str | None, metr
     write_atomically(path, text)
     goes_on = f"olmixctl plan {name}"
     if source is not None and metrics is not None:
-        goes_on = (
-            f"olmixctl import runs {name} --ratios {shlex.quote(str(source))} --metrics {shlex.quote(str(metrics))}"
-        )
+        goes_on = f"olmixctl import runs {name} {shlex.join(['--ratios', str(source), '--metrics', str(metrics)])}"
     return NewMix(path, spec, notes, goes_on)
 
 

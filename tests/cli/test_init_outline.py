@@ -1,4 +1,4 @@
-"""`olmixctl init` from a swarm's tables, and from Olmix configs: what it writes loads, and adopts that swarm as it is."""
+"""`olmixctl init` from a swarm's tables, and from Olmix configs: what it writes loads, and adopts the swarm."""
 
 from __future__ import annotations
 
