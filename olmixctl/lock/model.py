@@ -146,9 +146,9 @@ class LockedSolution:
     """How the weights were found.
 
     Attributes:
-        status: `optimal` (solved), `local` (the lowest minimum found of laws that are not convex), `kept` (kept ratios),
-            `projected` (kept ratios, moved on the bounds) or `carried` (shares carried over without a run: those
-            outside the block are not measured).
+        status: `optimal` (solved), `local` (the lowest minimum found of laws that are not convex), `kept` (kept
+            ratios), `projected` (kept ratios, moved on the bounds) or `carried` (shares carried over without a run:
+            those outside the block are not measured).
         solver: name, or None when nothing was solved.
         objective: at the solver's point.
         objective_at_rounded: at the recorded weights.

@@ -18,6 +18,7 @@ from olmixctl.ledger.model import RunRecord, is_adopted
 from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.model import Lock
 from olmixctl.methods.ancestry import History, ancestry_checks, kept_domains, mix_before
+from olmixctl.methods.check_uncertainty import uncertainty_check
 from olmixctl.methods.checks import Verification, VerifyCheck
 from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios
 from olmixctl.methods.problem import bounds, broken_rows
@@ -40,6 +41,7 @@ class Surroundings:
     Attributes:
         records: the ledger.
         taints: key → why, of runs with a tainted result.
+        replicates: further results of runs.
         inventories: fingerprint → what a domain's data was.
         history: digest → committed lock; None without Git.
         unmerged: the merge that left the lock in conflict, in words; empty when there is none.
@@ -47,6 +49,7 @@ class Surroundings:
 
     records: Mapping[str, RunRecord]
     taints: Mapping[str, str] = field(default_factory=dict)
+    replicates: tuple[RunRecord, ...] = ()
     inventories: Mapping[str, Inventory] = field(default_factory=dict)
     history: History | None = None
     unmerged: str = ""
@@ -191,7 +194,9 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
         return
     evidence = gather(observed, lock.coordinates, lock.evidence, around.records)
     fitted = fit_evidence(observed, evidence)
-    yield from restated(lock, observed, fitted, mix_before(lock, around.history))
+    before = mix_before(lock, around.history)
+    yield from restated(lock, observed, fitted, before)
+    yield from uncertainty_check(lock, observed, fitted, before, around.replicates)
     yield from stopped_check(lock, observed, fitted)
 
 
@@ -249,7 +254,8 @@ def _no_evidence(lock: Lock) -> VerifyCheck:
             "evidence.root": lock.evidence_root != evidence_root({}, ()),
             "surrogate": lock.surrogate is not None,
             "predicted": bool(lock.predicted),
-            "solution": solution.status == "optimal"
+            "uncertainty": bool(lock.uncertainty) or lock.confidence is not None,
+            "solution": solution.status in ("optimal", "local")
             or any((solution.solver, solution.objective, solution.objective_at_rounded, solution.weights_from))
             or bool(solution.residuals)
             or bool(solution.active),

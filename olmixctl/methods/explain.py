@@ -14,14 +14,13 @@ from olmixctl.errors import IntegrityError, StaleError
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.model import Lock
-from olmixctl.methods.olmix import Fitted, fit_evidence, fitted_problem, gather
-from olmixctl.methods.problem import convex_metrics
+from olmixctl.methods.laws import Fitted, best_near, convex_at
+from olmixctl.methods.olmix import fit_evidence, fitted_problem, gather
 from olmixctl.methods.pulls import BoundWorth, Pulls, Solve, bounds_on, pulls_on, repetition_for_all
 from olmixctl.methods.resample import Bootstrap, Interval, resample_mix
 from olmixctl.methods.steady import masses
-from olmixctl.mixture import GRID
+from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Observed
-from olmixctl.solve.exact import optimum
 
 __all__ = ["Because", "Certainty", "Explanation", "Witness", "explain_domain", "measured_in"]
 
@@ -220,11 +219,11 @@ def _because(
             "the runs behind the lock are not what it was made of", remedy="`olmixctl verify` says which file differs"
         )
     evidence = gather(observed, lock.coordinates, lock.evidence, records)
-    fitted = fit_evidence(observed, evidence)
-    problem, metrics = fitted_problem(observed, lock.coordinates, fitted), convex_metrics(fitted.fit)
-    best = optimum(problem, metrics)
-    solve = Solve(problem=problem, metrics=metrics, best=best, repetition=observed.spec.target.max_repetition)
-    point = {name: points / GRID for name, points in masses(lock.coordinates, lock.weights).items()}
+    # A lock with runs has laws; their family is not chosen again.
+    fitted = fit_evidence(observed, evidence, family=None if lock.surrogate is None else lock.surrogate.family)
+    point = masses(lock.coordinates, lock.weights).as_mixture()
+    solve = _solve(observed, lock.coordinates, fitted, point)
+    best = solve.best
     pulls = pulls_on(coordinate, solve, fitted, point)
     bounds = bounds_on(coordinate, solve)
     drawn = resample_mix(observed, lock.coordinates, fitted, bootstrap) if bootstrap.resamples else None
@@ -242,6 +241,19 @@ def _because(
         certainty=None
         if drawn is None
         else Certainty(interval=drawn.interval(coordinate, ratio=ratio), resamples=drawn.asked, failed=drawn.failed),
+    )
+
+
+def _solve(observed: Observed, coordinates: Coordinates, fitted: Fitted, point: Mixture) -> Solve:
+    """The solve behind a lock, found again from its weights."""
+    problem = fitted_problem(observed, coordinates, fitted)
+    best = best_near(problem, fitted, [point])
+    return Solve(
+        problem=problem,
+        metrics=convex_at(problem, fitted, best.point),
+        best=best,
+        again=lambda looser: best_near(looser, fitted, [best.point]),
+        repetition=observed.spec.target.max_repetition,
     )
 
 

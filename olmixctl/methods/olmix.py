@@ -7,66 +7,50 @@ recorded runs and the declared problem.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import partial
 
-from olmixctl.errors import IncompleteError
+from olmixctl.errors import IncompleteError, InfeasibleError, IntegrityError
 from olmixctl.ledger.model import RunRecord
-from olmixctl.methods.problem import bounds, breaks, collapsed_reference, convex_metrics, mix_problem
+from olmixctl.lock.whole import RESTORE
+from olmixctl.methods.laws import Fitted, best_from, best_near, certified, objective_of, predict
+from olmixctl.methods.problem import bounds, breaks, collapsed_reference, is_convex, mix_problem
 from olmixctl.methods.steady import masses, still_optimal
-from olmixctl.mixture import GRID, Coordinates, GridMixture
+from olmixctl.mixture import Coordinates, GridMixture, Mixture
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed
 from olmixctl.plan.rounds import sizes
-from olmixctl.solve.certificate import Certificate, certify
-from olmixctl.solve.exact import Solution, solve
+from olmixctl.solve.certificate import Certificate
+from olmixctl.solve.exact import Solution, SolveError
 from olmixctl.solve.problem import MixProblem
 from olmixctl.solve.project import project
 from olmixctl.solve.round import Rounded, round_solution
-from olmixctl.surrogate.log_linear import LogLinearFit
+from olmixctl.surrogate.choice import AUTO, choose
 from olmixctl.surrogate.model import Evidence
-from olmixctl.surrogate.registry import FAMILIES, resolve
-from olmixctl.surrogate.validation import HeldOut, hold_out
+from olmixctl.surrogate.registry import FAMILIES, SOLVED
 from olmixctl.swarm.dirichlet import draw_swarm
 from olmixctl.swarm.informative import draw_informative
 from olmixctl.swarm.model import SwarmProblem
 
 __all__ = [
+    "GUIDE",
     "Fitted",
     "Solved",
+    "convex_answer",
     "design",
     "draw",
     "fit_evidence",
     "fitted_problem",
     "gather",
     "keep_ratios",
+    "predict",
     "solve_mix",
     "swarm_problem",
+    "weights_of",
 ]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """Laws fitted on recorded runs. Not slotted: predictions of held-out runs are made once, when they are asked for.
-
-    Attributes:
-        family: registry name of the law.
-        reason: why that law.
-        evidence: the runs.
-        fit: the laws.
-        seed: of the folds that runs are held out in.
-    """
-
-    family: str
-    reason: str
-    evidence: Evidence
-    fit: LogLinearFit
-    seed: int = 0
-
-    @cached_property
-    def held(self) -> HeldOut | None:
-        """Every run predicted by laws that had not seen it; None with fewer than three different mixtures."""
-        return hold_out(self.evidence, FAMILIES[self.family], seed=self.seed)
+GUIDE = "saturating"
+"""The family of convex laws that laws without convexity are solved beside."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +62,8 @@ class Solved:
         solution: the optimum, before rounding.
         rounded: the decided mix.
         certificate: how far the decided mix can be from optimal.
+        convex: objective of the convex answer under the same laws, where these are not convex; None where they are, or
+            where it breaks a guardrail.
         stands: the weights are the committed ones, which are still optimal within tolerance.
     """
 
@@ -85,6 +71,7 @@ class Solved:
     solution: Solution
     rounded: Rounded
     certificate: Certificate
+    convex: float | None = None
     stands: bool = False
 
 
@@ -141,13 +128,40 @@ def gather(
     return Evidence.of(weights, losses)
 
 
-def fit_evidence(observed: Observed, evidence: Evidence) -> Fitted:
-    """Fit the declared family."""
-    choice = resolve(observed.spec.surrogate, evidence)
-    fit = choice.family.fit(evidence)
-    assert isinstance(fit, LogLinearFit), "the only family there is"
-    seed = observed.spec.swarm.seed
-    return Fitted(family=fit.family, reason=choice.reason, evidence=evidence, fit=fit, seed=seed)
+def fit_evidence(observed: Observed, evidence: Evidence, *, family: str | None = None) -> Fitted:
+    """Fit the declared family; `auto` takes the one that predicts the objective of unseen runs best.
+
+    Args:
+        observed: the declared problem.
+        evidence: the runs.
+        family: what `auto` took before, where it is not to choose again.
+
+    Raises:
+        IntegrityError: the family cannot describe these losses, or there is none of this name.
+    """
+    declared, seed = observed.spec.surrogate, observed.spec.swarm.seed
+    if declared != AUTO:
+        return _fitted(declared, "as declared", evidence, seed)
+    if family is not None:
+        if family not in SOLVED:
+            raise IntegrityError(
+                f"the lock rests on laws of the family {family!r}, which no mix is solved with", remedy=RESTORE
+            )
+        return _fitted(family, "as chosen before", evidence, seed)
+    chosen = choose(evidence, objective_weights=weights_of(observed), seed=seed)
+    found = _fitted(chosen.family.name, chosen.reason, evidence, seed)
+    return replace(found, chosen=True, scores=chosen.scores, known=chosen.held)
+
+
+def weights_of(observed: Observed) -> dict[str, float]:
+    """Metric → weight in the objective."""
+    return {item.name: item.weight for item in observed.spec.evals}
+
+
+def _fitted(family: str, reason: str, evidence: Evidence, seed: int) -> Fitted:
+    fit = FAMILIES[family].fit(evidence)
+    guide = None if is_convex(fit) else FAMILIES[GUIDE].fit(evidence)
+    return Fitted(family=family, reason=reason, evidence=evidence, fit=fit, guide=guide, seed=seed)
 
 
 def solve_mix(
@@ -158,19 +172,43 @@ def solve_mix(
     Raises:
         InfeasibleError: the bounds exclude each other.
     """
-    problem, metrics = fitted_problem(observed, coordinates, fitted), convex_metrics(fitted.fit)
-    solution = solve(problem, metrics)
-    standing = None if committed is None else still_optimal(problem, metrics, committed)
+    problem = fitted_problem(observed, coordinates, fitted)
+    convex = convex_answer(observed, coordinates, fitted)
+    starts = [] if convex is None else [convex]
+    if committed is not None and set(committed) == set(coordinates.leaves):
+        starts.append(masses(coordinates, committed).as_mixture())
+    solution = best_from(problem, fitted, starts, seed=observed.spec.swarm.seed)
+    standing = None
+    if committed is not None:
+        standing = still_optimal(problem, partial(certified, problem, fitted), committed, best=solution.objective)
     if standing is not None:
         rounded, certificate = standing
-        return Solved(problem=problem, solution=solution, rounded=rounded, certificate=certificate, stands=True)
-    rounded = round_solution(problem, solution.point)
-    point = {name: points / GRID for name, points in rounded.coordinates.items()}
-    return Solved(problem=problem, solution=solution, rounded=rounded, certificate=certify(problem, metrics, point))
+    else:
+        rounded = round_solution(problem, solution.point)
+        certificate = certified(problem, fitted, rounded.coordinates.as_mixture())
+    return Solved(
+        problem=problem,
+        solution=solution,
+        rounded=rounded,
+        certificate=certificate,
+        convex=None if convex is None else objective_of(problem, fitted, convex),
+        stands=standing is not None,
+    )
+
+
+def convex_answer(observed: Observed, coordinates: Coordinates, fitted: Fitted) -> Mixture | None:
+    """The optimum under the convex laws that guide others; None where there are none, or they leave no mix."""
+    if fitted.guide is None:
+        return None
+    guide = replace(fitted, family=GUIDE, fit=fitted.guide, guide=None)
+    try:
+        return best_near(fitted_problem(observed, coordinates, guide), guide, ()).point
+    except (InfeasibleError, SolveError):
+        return None
 
 
 def fitted_problem(observed: Observed, coordinates: Coordinates, fitted: Fitted) -> MixProblem:
-    """The convex program under fitted laws: what has no evidence is held, guardrails count from the reference mix."""
+    """The program under fitted laws: what has no evidence is held, guardrails count from the reference mix."""
     return mix_problem(
         observed,
         coordinates,
@@ -182,8 +220,7 @@ def fitted_problem(observed: Observed, coordinates: Coordinates, fitted: Fitted)
 def certify_mix(observed: Observed, coordinates: Coordinates, fitted: Fitted, weights: GridMixture) -> Certificate:
     """How far recorded weights can be from optimal under refitted laws."""
     problem = fitted_problem(observed, coordinates, fitted)
-    point = {name: points / GRID for name, points in masses(coordinates, weights).items()}
-    return certify(problem, convex_metrics(fitted.fit), point)
+    return certified(problem, fitted, masses(coordinates, weights).as_mixture())
 
 
 def keep_ratios(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, bool]:
@@ -201,11 +238,3 @@ def keep_ratios(observed: Observed, coordinates: Coordinates) -> tuple[GridMixtu
     problem = mix_problem(observed, space)
     point = dict.fromkeys(space.names, 1.0) if inside else dict(mix)
     return round_solution(problem, point).leaves, not inside
-
-
-def predict(fitted: Fitted, point: Mapping[str, float]) -> dict[str, float]:
-    """Metric → bits per byte at a point in coordinates."""
-    import numpy as np
-
-    row_NC = np.array([[point[name] for name in fitted.fit.coordinates]], dtype=np.float64)
-    return {m: float(v) for m, v in zip(fitted.fit.metrics, fitted.fit.predict(row_NC)[0], strict=True)}

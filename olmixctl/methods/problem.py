@@ -12,8 +12,19 @@ from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem, WorstC
 from olmixctl.spec.families import declared_families
 from olmixctl.spec.model import MixSpec, RatioSpec
 from olmixctl.surrogate.log_linear import LogLinearFit
+from olmixctl.surrogate.model import Fit
+from olmixctl.surrogate.saturating import SaturatingFit
 
-__all__ = ["bounds", "breaks", "broken_rows", "collapsed_reference", "convex_metrics", "mix_problem", "worst_case"]
+__all__ = [
+    "bounds",
+    "breaks",
+    "broken_rows",
+    "collapsed_reference",
+    "convex_metrics",
+    "is_convex",
+    "mix_problem",
+    "worst_case",
+]
 
 _LAST_BITS = 1e-12
 
@@ -89,15 +100,42 @@ def _ratio_row(
     return LinearBound(name=name, coefficients=coefficients, lower=lower, upper=upper, ratio=bound)
 
 
-def convex_metrics(fit: LogLinearFit) -> tuple[ConvexMetric, ...]:
-    """The fitted laws as the solver sees them."""
-    return tuple(
-        ConvexMetric(
-            name=metric,
-            offset=float(fit.offsets_M[m]),
-            coefficients={name: float(a) for name, a in zip(fit.coordinates, fit.coefficients_MC[m], strict=True)},
-        )
-        for m, metric in enumerate(fit.metrics)
+def is_convex(fit: Fit) -> bool:
+    """Whether the laws are convex, so that the solve is exact; others are solved locally (`methods.laws`)."""
+    return isinstance(fit, LogLinearFit | SaturatingFit)
+
+
+def convex_metrics(fit: Fit) -> tuple[ConvexMetric, ...]:
+    """The fitted laws as the solver sees them.
+
+    Raises:
+        ValueError: they are not convex.
+    """
+    match fit:
+        case LogLinearFit():
+            return tuple(_log_linear(fit, m) for m in range(len(fit.metrics)))
+        case SaturatingFit():
+            return tuple(_saturating(fit, m) for m in range(len(fit.metrics)))
+        case _:
+            raise ValueError(f"laws of the family {fit.family} are not convex")
+
+
+def _log_linear(fit: LogLinearFit, m: int) -> ConvexMetric:
+    return ConvexMetric(
+        name=fit.metrics[m],
+        offset=float(fit.offsets_M[m]),
+        coefficients=dict(zip(fit.coordinates, fit.coefficients_MC[m].tolist(), strict=True)),
+    )
+
+
+def _saturating(fit: SaturatingFit, m: int) -> ConvexMetric:
+    pairs = zip(fit.slopes_MC[m].tolist(), fit.scales_MC[m].tolist(), strict=True)
+    return ConvexMetric(
+        name=fit.metrics[m],
+        offset=float(fit.offsets_M[m]),
+        coefficients={},
+        level=float(fit.levels_M[m]),
+        returns=dict(zip(fit.coordinates, pairs, strict=True)),
     )
 
 

@@ -10,13 +10,13 @@ Array dimensions: C coordinates, M metrics.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from olmixctl.methods.olmix import Fitted
-from olmixctl.solve.exact import Solution, optimum
+from olmixctl.methods.laws import Fitted
+from olmixctl.solve.exact import Solution
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
 from olmixctl.solve.program import LEAST, build
 from olmixctl.solve.rows import in_coordinates
@@ -53,19 +53,21 @@ class Solve:
 
     Attributes:
         problem: what was solved.
-        metrics: the laws.
-        best: the optimum.
+        metrics: the laws as the solver saw them: where they are not convex, models that touch them at the solution.
+        best: the solution.
+        again: solves a problem that differs in a bound.
         repetition: k, which caps are made of.
     """
 
     problem: MixProblem
     metrics: tuple[ConvexMetric, ...]
     best: Solution
+    again: Callable[[MixProblem], Solution]
     repetition: float
 
     def loosened(self, problem: MixProblem, coordinate: str) -> tuple[float, float]:
         """What `problem`, the same but for a looser bound, gains; and the coordinate's share there."""
-        solved = optimum(problem, self.metrics)
+        solved = self.again(problem)
         return self.best.objective - solved.objective, solved.point[coordinate]
 
 
@@ -161,7 +163,7 @@ def repetition_for_all(solve: Solve) -> float | None:
         else row
         for row in solve.problem.rows
     )
-    return solve.best.objective - optimum(replace(solve.problem, rows=rows), solve.metrics).objective
+    return solve.best.objective - solve.again(replace(solve.problem, rows=rows)).objective
 
 
 def _row_worth(row: LinearBound, price: float, coordinate: str, solve: Solve) -> BoundWorth:

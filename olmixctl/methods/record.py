@@ -13,6 +13,7 @@ from olmixctl.lock.codec import digest_of
 from olmixctl.lock.identity import under_present_names
 from olmixctl.lock.model import (
     ActiveBound,
+    Choice,
     CrossValidation,
     Excluded,
     Lock,
@@ -22,11 +23,13 @@ from olmixctl.lock.model import (
     LockedSolution,
     LockedSurrogate,
 )
+from olmixctl.methods.fixed import fixed
 from olmixctl.methods.olmix import Fitted, Solved, predict
 from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates, GridMixture
 from olmixctl.plan.model import Observed, Plan
 from olmixctl.solve.certificate import Certificate
 from olmixctl.solve.exact import Solution
+from olmixctl.surrogate.choice import Scored
 from olmixctl.surrogate.model import parameters_digest
 from olmixctl.surrogate.validation import score
 from olmixctl.version import __version__
@@ -49,7 +52,7 @@ def solved_lock(
 ) -> Lock:
     """The lock of a mix that was solved from evidence."""
     weights_from = _decided_in(previous) if solved.stands else None
-    solution = replace(solution_of(solved.solution, solved.certificate), weights_from=weights_from)
+    solution = replace(solution_of(solved.solution, solved.certificate, solved.convex), weights_from=weights_from)
     return _lock(
         plan,
         previous,
@@ -65,10 +68,17 @@ def solved_lock(
     )
 
 
-def solution_of(solution: Solution, certificate: Certificate) -> LockedSolution:
-    """How the weights were found, as the lock says it: the optimum, and the certificate of the recorded weights."""
+def solution_of(solution: Solution, certificate: Certificate, convex: float | None) -> LockedSolution:
+    """How the weights were found, as the lock says it: the optimum, and the certificate of the recorded weights.
+
+    Args:
+        solution: before rounding.
+        certificate: of the recorded weights.
+        convex: objective of the convex answer, where the laws are not convex.
+    """
     return LockedSolution(
-        status="optimal",
+        status="local" if solution.status == "local" else "optimal",
+        objective_at_convex=None if convex is None else fixed(convex, 9),
         solver=solution.solver,
         objective=fixed(solution.objective, 9),
         objective_at_rounded=fixed(certificate.objective, 9),
@@ -100,8 +110,10 @@ def says_the_same(lock: Lock, previous: Lock) -> bool:
         parents=previous.parents,
         tool_version=previous.tool_version,
         solution=replace(lock.solution, weights_from=then.weights_from, residuals=then.residuals),
-        # The same laws at the same weights; only what was before them differs.
+        # The same laws at the same weights; only what was before them differs, and what is said of how sure they are.
         predicted=previous.predicted,
+        uncertainty=previous.uncertainty,
+        confidence=previous.confidence,
     )
     return moved == previous
 
@@ -209,15 +221,25 @@ def _domains(
 
 
 def surrogate_of(observed: Observed, fitted: Fitted) -> LockedSurrogate:
-    """The laws as the lock names them, cross-validated."""
+    """The laws as the lock names them, cross-validated; with the reason where their family was chosen."""
     weights = {e.name: e.weight for e in observed.spec.evals}
-    held, locked = fitted.held, None
+    held = fitted.held
     cv = None if held is None else score(fitted.evidence, held, objective_weights=weights)
-    if cv is not None and cv.spearman is not None:
-        locked = CrossValidation(spearman=fixed(cv.spearman, 6), rmse=fixed(cv.rmse, 6))
+    scores = {name: locked for name, found in fitted.scores.items() if (locked := _scored(found)) is not None}
     return LockedSurrogate(
-        family=fitted.family, digest=parameters_digest(fitted.fit), runs=len(fitted.evidence.runs), cv=locked
+        family=fitted.family,
+        digest=parameters_digest(fitted.fit),
+        runs=len(fitted.evidence.runs),
+        cv=None if cv is None else _scored(cv),
+        choice=Choice(reason=fitted.reason, scores=scores) if fitted.chosen else None,
     )
+
+
+def _scored(found: Scored) -> CrossValidation | None:
+    """A score in fixed point; None where no rank can be told."""
+    if found.spearman is None:
+        return None
+    return CrossValidation(spearman=fixed(found.spearman, 6), rmse=fixed(found.rmse, 6))
 
 
 def predicted_of(
@@ -257,9 +279,3 @@ def _before(plan: Plan, previous: Lock | None) -> dict[str, float] | None:
     if previous is None:
         return None
     return under_present_names(previous.weights.as_mixture(), plan.renames)
-
-
-def fixed(value: float | Decimal, places: int) -> Decimal:
-    """`value` in fixed point, with no negative zero."""
-    fixed = Decimal(value).quantize(Decimal(1).scaleb(-places))
-    return abs(fixed) if fixed == 0 else fixed

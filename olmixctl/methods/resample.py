@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import OlmixctlError
+from olmixctl.methods.laws import best_from, convex_at, objective_of
 from olmixctl.methods.objective import divergence, losses_of
 from olmixctl.methods.olmix import Fitted, fitted_problem
-from olmixctl.methods.problem import convex_metrics
+from olmixctl.methods.problem import convex_metrics, is_convex
 from olmixctl.mixture import Coordinates
 from olmixctl.plan.model import Observed
 from olmixctl.solve.many import optima
-from olmixctl.solve.problem import MixProblem
+from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.surrogate.draws import Draws
 from olmixctl.surrogate.model import Array, Evidence, Fit
 from olmixctl.surrogate.registry import FAMILIES
@@ -51,6 +52,8 @@ _LEAST = 10
 """Solved draws below which percentiles say nothing."""
 _ENTRIES = 200_000
 """Coefficients of the laws that are solved at once."""
+_STEPS = 3
+"""Steps towards the minimum of laws that are not convex: after two a draw moves by less than it differs from others."""
 _NOTHING: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
@@ -182,13 +185,15 @@ def resample(
     # Guardrails and families count from what each draw's laws predict of the reference mix.
     own = bool(problem.guardrails or problem.worst_case)
     fits: Iterator[Fit] = FAMILIES[fitted.family].refits(fitted.fit, fitted.evidence, draws)
+    # Convex laws are solved from anywhere; others near where the laws on all runs lead.
+    start = None if is_convex(fitted.fit) else best_from(problem, fitted, list(mixes.values())).point
     found: list[_Draw] = []
     done = 0
     size = max(1, _ENTRIES // (len(fitted.fit.coordinates) * len(fitted.fit.metrics)))
     while some := list(islice(fits, size)):
         drawn = [replace(fitted, fit=fit) for fit in some if fit.status.converged]
         problems = [problem_of(each) for each in drawn] if own else [problem]
-        found += _solved(problems, [each.fit for each in drawn], mixes)
+        found += _solved(problems, drawn, mixes, start)
         done += len(some)
         on_progress(done, len(draws))
     return _joined(fitted.fit, found, tuple(mixes), len(draws))
@@ -217,29 +222,55 @@ class _Draw:
 
 
 def _solved(
-    problems: Sequence[MixProblem], fits: Sequence[Fit], mixes: Mapping[str, Mapping[str, float]]
+    problems: Sequence[MixProblem],
+    drawn: Sequence[Fitted],
+    mixes: Mapping[str, Mapping[str, float]],
+    start: Mapping[str, float] | None,
 ) -> Iterator[_Draw]:
     """The draws that have an optimum."""
-    if not fits:
+    if not drawn:
         return
-    names = fits[0].coordinates
+    names = drawn[0].fit.coordinates
     mixes_JC = np.array([[mix[name] for name in names] for mix in mixes.values()]).reshape(len(mixes), len(names))
     kl = divergence(problems[0], names)
     known_J = kl(mixes_JC)
-    for n, (fit, point_C) in enumerate(zip(fits, _optima(problems, fits), strict=True)):
+    found = _optima(problems, drawn) if start is None else _minima(problems, drawn, start)
+    for n, (fitted, point_C) in enumerate(zip(drawn, found, strict=True)):
         if point_C is None:
             continue
-        metrics_JM = fit.predict(np.concatenate([point_C[None], mixes_JC]))
-        losses_J = losses_of(problems[min(n, len(problems) - 1)], fit.metrics, metrics_JM)
+        metrics_JM = fitted.fit.predict(np.concatenate([point_C[None], mixes_JC]))
+        losses_J = losses_of(problems[min(n, len(problems) - 1)], fitted.fit.metrics, metrics_JM)
         yield _Draw(point_C, metrics_JM, losses_J, losses_J + np.append(kl(point_C[None]), known_J))
 
 
-def _optima(problems: Sequence[MixProblem], fits: Sequence[Fit]) -> list[Array | None]:
-    """The optimum under each fit, over the coordinates in the order of the laws; None where there is none."""
+def _optima(problems: Sequence[MixProblem], drawn: Sequence[Fitted]) -> list[Array | None]:
+    """The optimum under each law, over the coordinates in their order; None where there is none."""
+    return _solved_at_once(problems, [convex_metrics(fitted.fit) for fitted in drawn])
+
+
+def _minima(problems: Sequence[MixProblem], drawn: Sequence[Fitted], start: Mapping[str, float]) -> list[Array | None]:
+    """The minimum near `start` under each law that is not convex: a few steps of the local solve, all draws at once.
+
+    A step that does not lower the objective, or breaks a guardrail, is not taken.
+    """
+    names = drawn[0].fit.coordinates
+    tasks = [(problems[min(n, len(problems) - 1)], fitted) for n, fitted in enumerate(drawn)]
+    places = [(dict(start), objective_of(*task, start)) for task in tasks]
+    for _ in range(_STEPS):
+        models = [convex_at(*task, point) for task, (point, _) in zip(tasks, places, strict=True)]
+        for n, ahead_C in enumerate(_solved_at_once(problems, models)):
+            ahead = None if ahead_C is None else dict(zip(names, ahead_C.tolist(), strict=True))
+            value, before = None if ahead is None else objective_of(*tasks[n], ahead), places[n][1]
+            if ahead is not None and value is not None and (before is None or value < before):
+                places[n] = (ahead, value)
+    return [None if value is None else np.array([point[name] for name in names]) for point, value in places]
+
+
+def _solved_at_once(problems: Sequence[MixProblem], laws: Sequence[Sequence[ConvexMetric]]) -> list[Array | None]:
     try:
-        found = optima(problems, [convex_metrics(fit) for fit in fits])
+        found = optima(problems, laws)
     except OlmixctlError:
-        return [None] * len(fits)
+        return [None] * len(laws)
     return [point_C if solved else None for point_C, solved in zip(found.points(), found.solved_N, strict=True)]
 
 

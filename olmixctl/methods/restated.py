@@ -11,19 +11,21 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from olmixctl.errors import InfeasibleError
-from olmixctl.lock.model import Lock, LockedMetric, LockedSolution
+from olmixctl.lock.model import Lock, LockedMetric, LockedSolution, LockedSurrogate
 from olmixctl.methods.checks import VerifyCheck
-from olmixctl.methods.olmix import Fitted, fitted_problem
-from olmixctl.methods.problem import convex_metrics
+from olmixctl.methods.laws import Fitted, best_near, certified, objective_of
+from olmixctl.methods.olmix import convex_answer, fitted_problem, solve_mix
 from olmixctl.methods.record import predicted_of, solution_of, surrogate_of
 from olmixctl.methods.steady import masses
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import Observed
 from olmixctl.report.numbers import plural
-from olmixctl.solve.certificate import Certificate, certify
-from olmixctl.solve.exact import Solution, SolveError, optimum
+from olmixctl.solve.certificate import ROUNDED_TOLERANCE, Certificate
+from olmixctl.solve.exact import Solution, SolveError
+from olmixctl.solve.local import LOCAL
 from olmixctl.solve.problem import MixProblem
 from olmixctl.solve.round import round_solution
+from olmixctl.surrogate.choice import AUTO, best_of, reason_for
 from olmixctl.surrogate.model import is_digest_of, parameters_digest
 
 __all__ = ["NUMBERS", "POINTS", "restated"]
@@ -51,22 +53,41 @@ def restated(
         fitted: the laws, refitted.
         before: the mix of the lock before over domains, under their present names; None where it is not known.
     """
-    problem, metrics = fitted_problem(observed, lock.coordinates, fitted), convex_metrics(fitted.fit)
-    point = masses(lock.coordinates, lock.weights)
-    certificate = certify(problem, metrics, {name: points / GRID for name, points in point.items()})
-    detail = f"within {max(certificate.gap, 0.0):.1e} of the optimum, bounds off by {certificate.primal:.1e}"
-    optimal = VerifyCheck(name="optimality", ok=certificate.ok, detail=detail)
+    problem = fitted_problem(observed, lock.coordinates, fitted)
+    mix = masses(lock.coordinates, lock.weights).as_mixture()
+    certificate = certified(problem, fitted, mix)
+    convex = convex_answer(observed, lock.coordinates, fitted)
+    at_convex = None if convex is None else objective_of(problem, fitted, convex)
+    optimal = _optimality(certificate, fitted, at_convex)
     predicted = _predicted(lock, observed, fitted, before)
-    yield _laws(lock, observed, fitted, agree=bool(predicted.ok) and certificate.ok)
+    yield _laws(lock, observed, fitted, agree=bool(predicted.ok and optimal.ok))
     yield optimal
     try:
-        best = optimum(problem, metrics)
+        if lock.solution.weights_from is None:
+            best = best_near(problem, fitted, [mix])
+        else:
+            best = solve_mix(observed, lock.coordinates, fitted, committed=lock.weights).solution
     except (InfeasibleError, SolveError) as error:
         yield VerifyCheck(name="weights", ok=False, detail=f"the mix cannot be solved again: {error.message}")
         return
     yield _weights(lock, problem, best)
-    yield _solution(lock.solution, best, certificate)
+    yield _solution(lock.solution, best, certificate, at_convex)
     yield predicted
+
+
+def _optimality(certificate: Certificate, fitted: Fitted, at_convex: float | None) -> VerifyCheck:
+    """The certificate of the recorded weights; of laws that are not convex it proves less, and the detail says so."""
+    gap, off = max(certificate.gap, 0.0), f"bounds off by {certificate.primal:.1e}"
+    if fitted.guide is None:
+        detail = f"within {gap:.1e} of the optimum, {off}"
+        return VerifyCheck(name="optimality", ok=certificate.ok, detail=detail)
+    if at_convex is not None and certificate.objective > at_convex + ROUNDED_TOLERANCE:
+        worse = certificate.objective - at_convex
+        detail = f"the answer of the convex laws is better by {worse:.1e} under these laws"
+        return VerifyCheck(name="optimality", ok=False, detail=detail)
+    beside = "" if at_convex is None else ", not worse than the convex answer"
+    detail = f"a local optimum: no step down promises more than {gap:.1e}, {off}{beside}"
+    return VerifyCheck(name="optimality", ok=certificate.ok, detail=detail)
 
 
 def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> VerifyCheck:
@@ -86,6 +107,9 @@ def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> Ver
         wrong += [f"cv.{name} {a}, found {b}" for name, (a, b) in pairs.items() if _differ(a, b)]
     if wrong:
         return VerifyCheck(name="surrogate", ok=False, detail=f"a refit gives other parameters: {'; '.join(wrong)}")
+    misstated = _choice_problem(stated, observed.spec.surrogate)
+    if misstated:
+        return VerifyCheck(name="surrogate", ok=False, detail=misstated)
     if stated.digest == parameters_digest(fitted.fit):
         return VerifyCheck(name="surrogate", ok=True, detail=f"{found.family} refitted, same parameters")
     agree = agree and is_digest_of(fitted.fit, stated.digest, _BORDER)
@@ -93,6 +117,23 @@ def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> Ver
         "same laws within tolerance: last digits of another processor" if agree else "a refit gives other parameters"
     )
     return VerifyCheck(name="surrogate", ok=agree, detail=detail)
+
+
+def _choice_problem(stated: LockedSurrogate, declared: str) -> str:
+    """What is wrong with the reason for the family; empty when nothing is. The other families are not fitted again."""
+    choice = stated.choice
+    if declared != AUTO:
+        return "" if choice is None else "a choice is recorded, and the family is declared"
+    if choice is None:
+        # Locks from before there was a choice.
+        return "" if stated.family == "log_linear" else f"nothing says why the family is {stated.family}"
+    if not choice.scores:
+        return "" if stated.family == "log_linear" else f"no family was compared, and it is {stated.family}"
+    if choice.scores.get(stated.family) != stated.cv:
+        return f"the score of {stated.family} is not its cross-validation"
+    if best_of(choice.scores) != stated.family or reason_for(stated.family, choice.scores) != choice.reason:
+        return f"the recorded scores do not say {stated.family}, or not for this reason"
+    return ""
 
 
 def _weights(lock: Lock, problem: MixProblem, best: Solution) -> VerifyCheck:
@@ -113,12 +154,13 @@ def _weights(lock: Lock, problem: MixProblem, best: Solution) -> VerifyCheck:
     return VerifyCheck(name="weights", ok=not moved, detail=detail)
 
 
-def _solution(stated: LockedSolution, best: Solution, certificate: Certificate) -> VerifyCheck:
-    found = solution_of(best, certificate)
-    wrong = [] if stated.solver == _SOLVER else [f"solver {stated.solver}"]
-    for name in ("objective", "objective_at_rounded"):
+def _solution(stated: LockedSolution, best: Solution, certificate: Certificate, at_convex: float | None) -> VerifyCheck:
+    found = solution_of(best, certificate, at_convex)
+    wrong = [] if stated.solver == (LOCAL if found.status == "local" else _SOLVER) else [f"solver {stated.solver}"]
+    wrong += [] if stated.status == found.status else [f"status {stated.status}, found {found.status}"]
+    for name in ("objective", "objective_at_rounded", "objective_at_convex"):
         a, b = getattr(stated, name), getattr(found, name)
-        if a is None or _differ(a, b):
+        if (a is None) != (b is None) or (a is not None and _differ(a, b)):
             wrong.append(f"{name} {a}, found {b}")
     if set(stated.residuals) != set(found.residuals):
         wrong.append("residuals are not primal, dual and gap")

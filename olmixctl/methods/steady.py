@@ -8,15 +8,16 @@ nothing moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 from olmixctl.lock.identity import under_present_names
 from olmixctl.lock.model import Lock
 from olmixctl.methods.problem import broken_rows
 from olmixctl.mixture import GRID, Coordinates, GridMixture
 from olmixctl.plan.model import Plan
-from olmixctl.solve.certificate import Certificate, certify
-from olmixctl.solve.problem import ConvexMetric, MixProblem
+from olmixctl.solve.certificate import ROUNDED_TOLERANCE, Certificate
+from olmixctl.solve.problem import MixProblem
 from olmixctl.solve.round import Rounded
 
 __all__ = ["committed_weights", "masses", "still_optimal"]
@@ -43,15 +44,27 @@ def committed_weights(plan: Plan, previous: Lock | None, evidence: Sequence[str]
 
 
 def still_optimal(
-    problem: MixProblem, metrics: Sequence[ConvexMetric], weights: GridMixture
+    problem: MixProblem,
+    judge: Callable[[Mapping[str, float]], Certificate],
+    weights: GridMixture,
+    *,
+    best: float = math.inf,
 ) -> tuple[Rounded, Certificate] | None:
-    """`weights` with their certificate, where they lie in the coordinates, keep every bound, and are near enough."""
+    """`weights` with their certificate, where they lie in the coordinates, keep every bound, and are near enough.
+
+    Args:
+        problem: under the laws.
+        judge: the certificate of a point over the coordinates.
+        weights: over domains.
+        best: objective of the solution; under laws that are not convex the certificate does not bound it.
+    """
     coordinates = problem.coordinates
     if coordinates.collapse(weights.as_mixture(), tolerance=_ROUNDED) is None or broken_rows(problem.rows, weights):
         return None
     point = masses(coordinates, weights)
-    found = certify(problem, metrics, {name: points / GRID for name, points in point.items()})
-    return (Rounded(weights, point), found) if found.ok else None
+    found = judge(point.as_mixture())
+    near = found.objective - best <= ROUNDED_TOLERANCE
+    return (Rounded(weights, point), found) if found.ok and near else None
 
 
 def masses(coordinates: Coordinates, weights: Mapping[str, int]) -> GridMixture:

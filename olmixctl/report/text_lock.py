@@ -195,15 +195,31 @@ def _solution(lock: Lock) -> str:
     match lock.solution.status:
         case "optimal":
             solver = f" by {lock.solution.solver}" if lock.solution.solver else ""
-            stood = lock.solution.weights_from
-            stand = "" if stood is None else f"; the weights of serial {stood} are still optimal and stand"
-            return f"solved to optimality{solver}{stand}"
+            return f"solved to optimality{solver}{_standing(lock, 'still optimal')}"
+        case "local":
+            beside, standing = _beside_convex(lock), _standing(lock, "still as good")
+            return f"a local optimum of laws that are not convex{beside}{standing}"
         case "kept":
             return "the kept ratios, renormalised: no solve was needed"
         case "projected":
             return "the kept ratios, moved to the nearest mix that meets every bound"
         case "carried":
             return f"carried over without a run: {_unmeasured(lock)} not measured"
+
+
+def _standing(lock: Lock, how: str) -> str:
+    stood = lock.solution.weights_from
+    return "" if stood is None else f"; the weights of serial {stood} are {how} and stand"
+
+
+def _beside_convex(lock: Lock) -> str:
+    """What a local optimum gains over the convex answer, or why that is not said."""
+    convex, here = lock.solution.objective_at_convex, lock.solution.objective_at_rounded
+    if convex is None or here is None:
+        return ", the lowest found; the convex answer breaks a guardrail under them"
+    gain = float(convex - here)
+    beside = f"{bits(gain)} bits per byte below" if gain >= 5e-5 else "level with"
+    return f", the lowest found: {beside} the answer of the convex ones"
 
 
 def _unmeasured(lock: Lock) -> str:

@@ -27,7 +27,7 @@ from olmixctl.solve.landscape import Landscape, Laws
 from olmixctl.solve.problem import ConvexMetric, MixProblem, WorstCase
 from olmixctl.solve.program import build
 
-__all__ = ["LOCAL", "certify_local", "local_optimum"]
+__all__ = ["LOCAL", "certify_local", "keeps_guardrails", "local_optimum"]
 
 LOCAL = "local search"
 """The solver's name in a solution and in a lock."""
@@ -84,6 +84,11 @@ def local_optimum(
     for kept in (_EARLY_KEPT, *[_KEPT] * _ROUNDS):
         places = _distinct([_descend(land, place, _STEPS) for place in places])[:kept]
     return _solution(land, places[0].x_C)
+
+
+def keeps_guardrails(problem: MixProblem, predicted: Mapping[str, float]) -> bool:
+    """Whether predicted metrics keep the guardrails as a solve keeps them, before rounding."""
+    return all(predicted[metric] <= limit + _KEEPS for metric, limit in problem.guardrails)
 
 
 def certify_local(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from olmixctl.surrogate.model import Evidence, Family, Fit, FitStatus, parameters_digest
-from olmixctl.surrogate.registry import FAMILIES, Choice, resolve
+from olmixctl.surrogate.registry import FAMILIES
 from olmixctl.surrogate.validation import CrossValidation, cross_validate
 
 __all__ = [
     "FAMILIES",
-    "Choice",
     "CrossValidation",
     "Evidence",
     "Family",
@@ -16,5 +15,4 @@ __all__ = [
     "FitStatus",
     "cross_validate",
     "parameters_digest",
-    "resolve",
 ]

@@ -8,19 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
 
 from olmixctl.errors import UsageError
 from olmixctl.surrogate.model import Evidence, Family
 from olmixctl.surrogate.registry import COMPARED, FAMILIES
 from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out, score
 
-__all__ = ["AUTO", "Chosen", "choose", "names"]
+__all__ = ["AUTO", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
 
 AUTO = "auto"
 # Differences of rank below this are luck in most swarms; the error, which is less noisy, decides among them.
 _RANK_TIE = 0.01
 # With too few mixtures to hold any out: the fewest assumptions beyond the published law.
 _FALLBACK = "log_linear"
+
+
+class Scored(Protocol):
+    """What decides: out-of-sample rank and error of the objective, as they are computed or as a lock states them."""
+
+    @property
+    def spearman(self) -> float | Decimal | None:
+        """Rank correlation; None where a side is constant."""
+
+    @property
+    def rmse(self) -> float | Decimal:
+        """Error, bits per byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +52,20 @@ def names() -> list[str]:
     return [AUTO, *FAMILIES]
 
 
-def choose(evidence: Evidence, name: str = AUTO) -> Chosen:
+def choose(
+    evidence: Evidence,
+    name: str = AUTO,
+    *,
+    objective_weights: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Chosen:
     """The family called `name`, or for `auto` the best by cross-validation; cross-validated either way.
+
+    Args:
+        evidence: the runs.
+        name: of a family, or auto.
+        objective_weights: metric → weight in the objective; None where all count alike.
+        seed: of the folds.
 
     Raises:
         UsageError: no family has this name.
@@ -48,16 +74,23 @@ def choose(evidence: Evidence, name: str = AUTO) -> Chosen:
     if name != AUTO and name not in FAMILIES:
         raise UsageError(f"--surrogate: {name!r} is not known", remedy=f"write one of: {', '.join(names())}")
     if name != AUTO:
-        held = hold_out(evidence, FAMILIES[name])
-        scores = {} if held is None else {name: score(evidence, held)}
+        held = hold_out(evidence, FAMILIES[name], seed=seed)
+        scores = {} if held is None else {name: score(evidence, held, objective_weights=objective_weights)}
         return Chosen(FAMILIES[name], "as asked for", held, scores)
-    found = {each: hold_out(evidence, FAMILIES[each]) for each in COMPARED if _suits(each, evidence)}
-    scores = {each: score(evidence, held) for each, held in found.items() if held is not None}
-    if not scores:
-        reason = "fewer than three different mixtures, so nothing can be compared"
-        return Chosen(FAMILIES[_FALLBACK], reason, None, {})
-    best = _best(scores)
-    return Chosen(FAMILIES[best], _reason(best, scores), found[best], scores)
+    found = {each: hold_out(evidence, FAMILIES[each], seed=seed) for each in COMPARED if _suits(each, evidence)}
+    scores = {
+        each: score(evidence, held, objective_weights=objective_weights)
+        for each, held in found.items()
+        if held is not None
+    }
+    # Where measured or predicted objectives are all the same there is no rank, and nothing to choose by.
+    ranked = {each: value for each, value in scores.items() if value.spearman is not None}
+    if not ranked:
+        few = "fewer than three different mixtures, so nothing can be compared"
+        reason = "the objective is the same in every run, so nothing can be compared" if scores else few
+        return Chosen(FAMILIES[_FALLBACK], reason, found.get(_FALLBACK), scores)
+    best = best_of(ranked)
+    return Chosen(FAMILIES[best], reason_for(best, ranked), found[best], scores)
 
 
 def _suits(name: str, evidence: Evidence) -> bool:
@@ -65,21 +98,34 @@ def _suits(name: str, evidence: Evidence) -> bool:
     return name == _FALLBACK or bool((evidence.losses_RM > 0).all())
 
 
-def _best(scores: Mapping[str, CrossValidation]) -> str:
-    """The lowest error of the objective among those whose rank is level with the best."""
+def best_of(scores: Mapping[str, Scored]) -> str:
+    """The lowest error of the objective among those whose rank is level with the best.
+
+    Of six decimals, as a lock has them: whoever reads the scores comes to the same answer.
+    """
     top = max(_rank(found) for found in scores.values())
-    level = [name for name, found in scores.items() if _rank(found) >= top - _RANK_TIE]
-    return min(level, key=lambda name: scores[name].rmse)
+    level = [name for name in sorted(scores, key=_place) if _rank(scores[name]) >= top - _RANK_TIE]
+    return min(level, key=lambda name: _error(scores[name]))
 
 
-def _rank(found: CrossValidation) -> float:
-    return -1.0 if found.spearman is None else found.spearman
-
-
-def _reason(best: str, scores: Mapping[str, CrossValidation]) -> str:
+def reason_for(best: str, scores: Mapping[str, Scored]) -> str:
+    """Why `best_of` takes it, in words."""
     if len(scores) == 1:
         return "the one family for metrics that are not all positive"
-    least = min(scores, key=lambda name: scores[name].rmse)
+    least = min(sorted(scores, key=_place), key=lambda name: _error(scores[name]))
     if least == best:
         return "least error of the average on runs it had not seen, and its rank within 0.01 of the best"
     return f"ranks unseen runs better than {least}, whose error is less"
+
+
+def _rank(found: Scored) -> float:
+    return -1.0 if found.spearman is None else round(float(found.spearman), 6)
+
+
+def _error(found: Scored) -> float:
+    return round(float(found.rmse), 6)
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where a family stands among those compared: the plainer one wins a tie."""
+    return (COMPARED.index(name) if name in COMPARED else len(COMPARED), name)

@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 
 from olmixctl.fitting import read_evidence
 from olmixctl.surrogate import FAMILIES, Evidence
-from olmixctl.surrogate.choice import _best as best_of
+from olmixctl.surrogate.choice import best_of
 from olmixctl.surrogate.intervals import Intervals, with_mean
 from olmixctl.surrogate.log_linear import LogLinear, _Data, _starts
 from olmixctl.surrogate.newton import refine

@@ -27,7 +27,13 @@ NO_BOOTSTRAP = Bootstrap(resamples=0)
 
 
 def solve_of(problem, metrics, repetition=4.0):
-    return Solve(problem=problem, metrics=metrics, best=optimum(problem, metrics), repetition=repetition)
+    return Solve(
+        problem=problem,
+        metrics=metrics,
+        best=optimum(problem, metrics),
+        again=lambda other: optimum(other, metrics),
+        repetition=repetition,
+    )
 
 
 def surface(names, seed, metrics=3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from workspaces import make_workspace, write_domain, write_mix
 from olmixctl.lock import dump
 from olmixctl.methods.steady import committed_weights, masses, still_optimal
 from olmixctl.mixture import Block, Coordinates, GridMixture, Mixture
+from olmixctl.solve.certificate import certify
 from olmixctl.solve.exact import optimum
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
 from olmixctl.solve.round import round_solution
@@ -143,15 +145,25 @@ def problem(**fields):
 def test_only_what_lies_in_the_coordinates_within_the_bounds_and_near_the_optimum_stands():
     metrics = (ConvexMetric(name="m", offset=0.0, coefficients={"a": 0.0, "kept": 0.0}),)
     at = GridMixture({"a": 400_001, "b": 150_000, "c": 449_999})
-    found = still_optimal(problem(), metrics, at)
+    found = still_optimal(problem(), partial(certify, problem(), metrics), at)
     assert found is not None
     assert found[0].leaves == at
     assert found[0].coordinates == GridMixture({"a": 400_001, "kept": 599_999})
     # Another ratio inside the block, a bound broken by a millionth, a mix that is not optimal.
-    assert still_optimal(problem(), metrics, GridMixture({"a": 400_000, "b": 150_100, "c": 449_900})) is None
+    assert (
+        still_optimal(
+            problem(), partial(certify, problem(), metrics), GridMixture({"a": 400_000, "b": 150_100, "c": 449_900})
+        )
+        is None
+    )
     tight = problem(rows=(LinearBound(name="max:a", coefficients={"a": 1.0}, upper=0.4),))
-    assert still_optimal(tight, metrics, at) is None
-    assert still_optimal(problem(), metrics, GridMixture({"a": 420_000, "b": 145_000, "c": 435_000})) is None
+    assert still_optimal(tight, partial(certify, tight, metrics), at) is None
+    assert (
+        still_optimal(
+            problem(), partial(certify, problem(), metrics), GridMixture({"a": 420_000, "b": 145_000, "c": 435_000})
+        )
+        is None
+    )
 
 
 def test_masses_are_sums_over_blocks():
@@ -191,6 +203,6 @@ def test_what_was_solved_and_rounded_stands_when_bounds_that_do_not_bind_are_loo
         return replace(free, rows=(idle, binds))
 
     decided = round_solution(bounded(0.0), optimum(bounded(0.0), metrics).point).leaves
-    found = still_optimal(bounded(slack), metrics, decided)
+    found = still_optimal(bounded(slack), partial(certify, bounded(slack), metrics), decided)
     assert found is not None
     assert found[0].leaves == decided

@@ -207,7 +207,7 @@ ADDED = {
         "stands twice",
         "another",
     ),
-    "surrogate": ("surrogate: saturating", "10:12", "surrogate", "'saturating'", "auto, log_linear"),
+    "surrogate": ("surrogate: lightgbm", "10:12", "surrogate", "'lightgbm'", "auto, log_linear, saturating"),
     "method": ("method: doremi", "10:9", "method", "'doremi'", "this version has olmix"),
     "executor": ("executor: {kind: slurm}", "10:18", "executor.kind", "'slurm'", "local, fake"),
     "swarm": ("swarm: {runs_per_coordinate: 0}", "10:30", "swarm.runs_per_coordinate", "number 0", "above 0"),

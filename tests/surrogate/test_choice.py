@@ -8,7 +8,7 @@ from swarms import diminishing, evidence_of, log_linear, mixtures, swarm
 
 from olmixctl.errors import UsageError
 from olmixctl.surrogate import FAMILIES, CrossValidation
-from olmixctl.surrogate.choice import _best, _reason, choose, names
+from olmixctl.surrogate.choice import best_of, choose, names, reason_for
 from olmixctl.surrogate.intervals import Intervals, with_mean
 from olmixctl.surrogate.validation import HeldOut, hold_out
 
@@ -17,7 +17,7 @@ def scored(spearman, rmse):
     return CrossValidation(spearman=spearman, rmse=rmse, metric_spearman={}, metric_rmse={}, folds=5, runs=9)
 
 
-def test_auto_takes_the_family_that_predicts_unseen_runs_best():
+def test_auto_takes_the_family_that_predicts_unseen_runsbest_of():
     bent = choose(swarm(24, noise=0.002))
     assert bent.family.name in {"saturating", "gaussian"}
     assert set(bent.scores) == {"log_linear", "saturating", "gaussian"}
@@ -28,10 +28,10 @@ def test_auto_takes_the_family_that_predicts_unseen_runs_best():
 
 def test_error_decides_among_level_ranks_and_rank_before_error():
     level = {"a": scored(0.970, 0.10), "b": scored(0.965, 0.09), "c": scored(0.90, 0.01)}
-    assert _best(level) == "b"
-    assert _reason("b", level) == "ranks unseen runs better than c, whose error is less"
-    assert "least error" in _reason("c", {"c": level["c"], "a": level["a"]})
-    assert _best({"a": scored(None, 0.1), "b": scored(0.2, 9.0)}) == "b"
+    assert best_of(level) == "b"
+    assert reason_for("b", level) == "ranks unseen runs better than c, whose error is less"
+    assert "least error" in reason_for("c", {"c": level["c"], "a": level["a"]})
+    assert best_of({"a": scored(None, 0.1), "b": scored(0.2, 9.0)}) == "b"
 
 
 def test_a_family_that_is_named_is_cross_validated_alone():

@@ -199,7 +199,7 @@ def test_a_bound_is_re_solved_from_recorded_evidence(root):
     [
         ("objective: {kl: 0.2}", "objective", "resolve"),
         ("constraints: [{name: text, domains: [docs, web], min: 0.7}]", "constraint", "resolve"),
-        ("surrogate: log_linear", "solver", "resolve"),
+        ("surrogate: saturating", "solver", "resolve"),
         ("description: other words", "metadata", "none"),
         ("budget: {max_runs: 3}", "metadata", "none"),
     ],
