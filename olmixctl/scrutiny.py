@@ -38,6 +38,7 @@ def surroundings(lock: Lock, lock_path: Path, ledger: Ledger) -> Surroundings:
     return Surroundings(
         records=ledger.records(),
         taints={key: found[-1].reason for key, found in ledger.taints().items()},
+        replicates=ledger.replicates(),
         inventories=check_inventories(ledger.home),
         history=earlier_locks(lock_path, lambda digest, text: digest in lock.parents or decided in text),
         unmerged=unmerged(lock_path),

@@ -188,8 +188,7 @@ class Workspace:
             from olmixctl.methods.decide import decide
 
             with alone(sharing, on_event) as check:
-                tainted = self.ledger.standing().tainted
-                lock = decide(done, previous, self.ledger.records(), on_event, tainted=tainted)
+                lock = decide(done, previous, self.ledger.records(), on_event, standing=self.ledger.standing())
                 check()
                 lock = joined_lock(lock, merge) if merge else lock
                 written = write_lock(self.lock_path, lock) if merge else land(plan, lock, self.lock(), self.lock_path)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import assert_never
 
 from olmixctl.errors import IncompleteError
 from olmixctl.execute.events import OnEvent, Solving
 from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.standing import Standing
+from olmixctl.lock.identity import under_present_names
 from olmixctl.lock.model import Excluded, Lock
 from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios, solve_mix
 from olmixctl.methods.record import carried_lock, kept_lock, says_the_same, solved_lock
 from olmixctl.methods.steady import committed_weights
+from olmixctl.methods.uncertainty import mixes_of, uncertainty_of, with_uncertainty
 from olmixctl.mixture import Mixture
 from olmixctl.plan.lost import TAINTED
 from olmixctl.plan.model import Plan
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
 
 __all__ = ["decide"]
-
-NO_TAINTS: Mapping[str, str] = MappingProxyType({})
 
 
 def decide(
@@ -31,7 +31,7 @@ def decide(
     records: Mapping[str, RunRecord],
     on_event: OnEvent,
     *,
-    tainted: Mapping[str, str] = NO_TAINTS,
+    standing: Standing,
 ) -> Lock:
     """The lock that `plan` leads to. A function of its arguments: two applies with the same evidence decide the same.
 
@@ -40,7 +40,7 @@ def decide(
         previous: the lock it starts from, or None.
         records: the ledger, after training.
         on_event: takes progress.
-        tainted: key → why, of runs without a result that may be used.
+        standing: of the ledger: runs without a result that may be used, and replicates.
 
     Raises:
         IncompleteError: no laws can be fitted on the evidence.
@@ -51,7 +51,8 @@ def decide(
         match step:
             case FitAndSolve():
                 on_event(Solving(len(step.evidence)))
-                lock = _without(tainted, plan, previous, _solve(plan, previous, records, step.evidence))
+                lock = _solve(plan, previous, records, step.evidence, standing.replicates)
+                lock = _without(standing.tainted, plan, previous, lock)
             case KeepRatios():
                 lock = _keep(plan, previous)
             case CarryShares():
@@ -64,7 +65,13 @@ def decide(
     return previous if previous is not None and says_the_same(lock, previous) else lock
 
 
-def _solve(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], keys: tuple[str, ...]) -> Lock:
+def _solve(
+    plan: Plan,
+    previous: Lock | None,
+    records: Mapping[str, RunRecord],
+    keys: tuple[str, ...],
+    replicates: tuple[RunRecord, ...],
+) -> Lock:
     evidence = gather(plan.observed, plan.coordinates, keys, records)
     fitted = fit_evidence(plan.observed, evidence)
     if not fitted.fit.status.converged:
@@ -72,7 +79,10 @@ def _solve(plan: Plan, previous: Lock | None, records: Mapping[str, RunRecord], 
         raise IncompleteError(f"the laws could not be fitted: {notes}", remedy="train more runs, or other ones")
     committed = committed_weights(plan, previous, evidence.runs)
     solved = solve_mix(plan.observed, plan.coordinates, fitted, committed=committed)
-    return solved_lock(plan, previous, fitted, solved, records)
+    lock = solved_lock(plan, previous, fitted, solved, records)
+    before = None if previous is None else under_present_names(previous.weights.as_mixture(), plan.renames)
+    mixes = mixes_of(plan.observed, plan.coordinates, solved.rounded.coordinates, before)
+    return with_uncertainty(lock, uncertainty_of(plan.observed, plan.coordinates, fitted, mixes, replicates))
 
 
 def _without(tainted: Mapping[str, str], plan: Plan, previous: Lock | None, lock: Lock) -> Lock:

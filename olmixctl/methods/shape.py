@@ -52,5 +52,7 @@ def _references(lock: Lock) -> Iterator[str]:
     yield from (
         f"{d} has a share and no block" for d, r in lock.domains.items() if (r.share is None) != (r.block is None)
     )
+    if set(lock.uncertainty) - set(lock.weights):
+        yield "an interval of a domain that is not in the mix"
     if set(lock.predicted) - set(lock.evals):
         yield "predictions of a metric that is not measured"

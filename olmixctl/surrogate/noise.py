@@ -55,6 +55,10 @@ class Noise:
         away_T = np.log(np.maximum(values_T, 1e-300) / self.level_T)
         return np.asarray(self.deviation_T * np.exp(0.5 * self.slope * away_T))
 
+    def of_objective(self, value: float) -> float:
+        """The standard deviation of one run's objective where it is predicted to be `value`."""
+        return float(self.at(np.append(self.level_T[:-1], value))[-1])
+
     def apart(self, value: float) -> float:
         """What two runs of one mixture differ by in the objective in one of ten cases; `value` is its level there.
 
@@ -62,9 +66,7 @@ class Noise:
         """
         from scipy.special import stdtrit
 
-        values_T = self.level_T.copy()
-        values_T[-1] = value
-        return float(stdtrit(self.degrees, 0.95) * math.sqrt(2.0) * self.at(values_T)[-1])
+        return float(stdtrit(self.degrees, 0.95)) * math.sqrt(2.0) * self.of_objective(value)
 
 
 def of_replicates(weights_RC: Array, values_RT: Array) -> Noise | None:
