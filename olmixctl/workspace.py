@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from olmixctl.methods.certify import Verification
     from olmixctl.methods.explain import Explanation
     from olmixctl.methods.resample import Bootstrap
+    from olmixctl.methods.tradeoff import TradeOff
 
 __all__ = ["ApplyResult", "Workspace"]
 
@@ -275,6 +276,18 @@ class Workspace:
 
         lock = self._need_lock()
         return explanation(lock, self._as_locked(lock), self.lock_path, self.ledger, (domain, bootstrap or Bootstrap()))
+
+    def trade_off(self, lock: Lock | None) -> TradeOff:
+        """What the present mix file trades, by the runs behind `lock`; a reason where there is nothing to tell.
+
+        Raises:
+            IntegrityError: a run is damaged.
+        """
+        from olmixctl.methods.tradeoff import TradeOff, trade_off
+
+        if lock is None:
+            return TradeOff(reason="there is no lock yet, so no runs tell")
+        return trade_off(lock, self._as_locked(lock), self.ledger.records())
 
     def export(self, form: str, *, tokens: int | None = None, check: bool = False) -> tuple[str, tuple[str, ...]]:
         """The lock in a trainer's own syntax, and remarks for the person.

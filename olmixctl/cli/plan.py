@@ -37,6 +37,9 @@ def plan(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Count declared domains where their files can be read here.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what the mix trades: its distance, and family against family.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="List every change, kept domain and run.")] = False,
     md_into: MdInto = None,
     json_into: JsonInto = None,
@@ -71,7 +74,7 @@ def plan(
         refresh=refresh,
     )
     # A saved plan is applied on the committed lock, so it is made on that.
-    made = make_plan(mix, options, baseline=baseline, environment=os.environ if out is None else None)
+    made = make_plan(mix, options, baseline=baseline, environment=os.environ if out is None else None, explain=explain)
     console.answer(made.text(console.look, full=full, target=str(out or mix or "")), made.document)
     for note in made.notes:
         console.hint(f"note: {note}")

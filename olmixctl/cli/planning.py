@@ -64,6 +64,7 @@ def make_plan(
     *,
     baseline: str | None = None,
     environment: Mapping[str, str] | None = None,
+    explain: bool = False,
 ) -> Made:
     """Plan the mix that `target` names.
 
@@ -72,6 +73,7 @@ def make_plan(
         options: from the command line.
         baseline: revision or file of the lock to compare with, instead of the committed one.
         environment: of the process, where a pull request under test is to be compared with what it branched off from.
+        explain: with the front that the mix lies on.
     """
     from olmixctl.cli.progress import Line, data_progress
 
@@ -82,12 +84,13 @@ def make_plan(
     with Line() as line:
         plan = workspace.plan(options, baseline=branched or base, on_progress=data_progress(line))
     where = {"mix_file": workspace.path.absolute().relative_to(workspace.root).as_posix()}
+    front = {"trade_off": workspace.trade_off(base).as_json()} if explain else {}
     going = frozenset(base.domains if base else ()) - frozenset(workspace.spec.domain_ids)
     kept = replace(options, allow_remove=options.allow_remove & going)
     return Made(
         workspace=workspace,
         plan=plan,
-        document=_sealed(plan_as_json(plan, kept) | where),
+        document=_sealed(plan_as_json(plan, kept) | where | front),
         base=base,
         notes=tuple(f"--allow-remove {d}: it is not about to go" for d in sorted(options.allow_remove - going)),
     )

@@ -11,6 +11,7 @@ from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, 
 from olmixctl.report.text_changes import changes_section
 from olmixctl.report.text_rounds import at_most, planned_runs, rounds_in_words
 from olmixctl.report.text_strategies import cap_in_words, strategies_section
+from olmixctl.report.text_tradeoff import trade_off_section
 
 __all__ = ["kept_mass", "plan_text", "price", "step_in_words"]
 
@@ -38,6 +39,7 @@ def plan_text(
             _kept(plan, look, mass, full),
             _cost(plan, look),
             strategies_section(plan, look),
+            trade_off_section(plan, look),
             _checks(plan, look),
             _steps(plan, look),
             _runs(plan, look) if full else [],

@@ -1,0 +1,266 @@
+"""What a mix trades: prediction against distance from the reference, and one family of evals against another.
+
+Under the laws of the runs behind a lock, two cuts through the same front:
+
+* the strength of the pull, λ, from none to sixteen times the present one: the predicted change of what the objective
+  counts, and KL(mix ‖ reference), of the best mix at each;
+* the mix that is best for each family alone, for the weighted mean, and for the worst family, at the present λ and
+  under every bound: the predicted change of each family. No mix does better for all than any of these.
+
+Changes are from the reference mix, in units of the metrics; lower is better. With two families two mixes between them
+are added. Where there are many, those families that the present mix serves worst are looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from olmixctl.errors import InfeasibleError
+from olmixctl.ledger.model import RunRecord
+from olmixctl.ledger.store import evidence_root
+from olmixctl.lock.model import Lock
+from olmixctl.methods.laws import Fitted, best_near
+from olmixctl.methods.objective import divergence, losses_of
+from olmixctl.methods.olmix import convex_answer, fit_evidence, fitted_problem, gather, predict
+from olmixctl.methods.problem import collapsed_reference, worst_case
+from olmixctl.methods.steady import masses
+from olmixctl.plan.model import Observed
+from olmixctl.solve.exact import SolveError
+from olmixctl.solve.problem import MixProblem, WorstCase
+from olmixctl.spec.families import declared_families
+
+__all__ = ["FamilyPoint", "PullPoint", "TradeOff", "trade_off"]
+
+_MOST = 4
+"""Families that are looked at on their own."""
+_FACTORS = (0.0, 0.25, 1.0, 4.0, 16.0)
+_USUAL = 0.05
+"""λ that others are multiples of where the mix file has none (Chen et al. 2026, arXiv 2602.12237)."""
+_DIGITS = 6
+"""Decimals that are the same on every machine."""
+
+Point = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullPoint:
+    """The best mix at one strength of the pull.
+
+    Attributes:
+        kl: λ.
+        distance: KL(mix ‖ reference), nats.
+        change: predicted, of the weighted mean of the metrics, or of the worst family where that counts.
+        chosen: it is the declared λ.
+    """
+
+    kl: float
+    distance: float
+    change: float
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FamilyPoint:
+    """A mix on the front between families.
+
+    Attributes:
+        best_for: what it is best for: `weighted mean`, `worst family`, a family, or two with their weights.
+        distance: KL(mix ‖ reference), nats.
+        changes: family → predicted change of its weighted mean.
+        chosen: it is what the mix file asks for.
+    """
+
+    best_for: str
+    distance: float
+    changes: Mapping[str, float]
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TradeOff:
+    """The front, or the reason why there is none.
+
+    Attributes:
+        reason: empty where there is one.
+        runs: that the laws are fitted on.
+        serial: of the lock whose runs they are.
+        pull: by strength; one fewer where a solve failed.
+        families: empty with fewer than two.
+        left_out: families that were not looked at on their own.
+    """
+
+    reason: str = ""
+    runs: int = 0
+    serial: int = 0
+    pull: tuple[PullPoint, ...] = ()
+    families: tuple[FamilyPoint, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs and for the renderer."""
+        value = asdict(self)
+        return value | {name: list(value[name]) for name in ("pull", "families", "left_out")}
+
+
+def trade_off(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) -> TradeOff:
+    """The front of the present mix file, by the runs behind a lock.
+
+    Args:
+        lock: whose runs tell.
+        observed: the mix file, with the data as the lock states it.
+        records: the ledger.
+
+    Raises:
+        IntegrityError: a run is damaged, or the family of the lock cannot describe these losses.
+    """
+    reason = _reason(lock, observed, records)
+    if reason:
+        return TradeOff(reason=reason)
+    evidence = gather(observed, lock.coordinates, lock.evidence, records)
+    chosen = None if lock.surrogate is None else lock.surrogate.family
+    fitted = fit_evidence(observed, evidence, family=chosen)
+    if not fitted.fit.status.converged:
+        return TradeOff(reason="the laws could not be fitted")
+    problem = fitted_problem(observed, lock.coordinates, fitted)
+    starts = [masses(lock.coordinates, lock.weights).as_mixture()]
+    starts += [point for point in [convex_answer(observed, lock.coordinates, fitted)] if point is not None]
+    search = _Search(observed=observed, fitted=fitted, problem=problem, starts=tuple(starts))
+    here = search.best(problem)
+    if here is None:
+        return TradeOff(reason="the bounds of the mix file exclude each other under the laws of the lock's runs")
+    families = search.families(here)
+    return TradeOff(
+        runs=len(evidence.runs),
+        serial=lock.serial,
+        pull=tuple(search.pulls(here)),
+        families=tuple(families),
+        left_out=search.left_out(here),
+    )
+
+
+def _reason(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) -> str:
+    """Why there is no front; empty where there is one."""
+    if not lock.evidence:
+        return f"no runs stand behind lock serial {lock.serial}"
+    if set(lock.domains) != set(observed.spec.domain_ids):
+        return f"the mix file has other domains than lock serial {lock.serial}"
+    measured = {item.name for item in observed.spec.evals}
+    if measured != set(lock.evals):
+        return f"the mix file measures others than lock serial {lock.serial}"
+    known = {key: records[key] for key in lock.evidence if key in records}
+    if len(known) < len(lock.evidence) or evidence_root(known, lock.evidence) != lock.evidence_root:
+        return "the runs behind the lock are not all what they were (`olmixctl verify` says which)"
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Search:
+    """The problem of the mix file under its laws, to be solved for other objectives from `starts`."""
+
+    observed: Observed
+    fitted: Fitted
+    problem: MixProblem
+    starts: tuple[Point, ...]
+
+    def best(self, problem: MixProblem) -> Point | None:
+        """The solution of a problem that differs in what it asks for; None where it has none."""
+        try:
+            return best_near(problem, self.fitted, self.starts).point
+        except (InfeasibleError, SolveError):
+            return None
+
+    def pulls(self, here: Point) -> Iterator[PullPoint]:
+        """By strength; `here` is the present solution."""
+        declared = self.problem.kl
+        reference = self._counted(self._reference)
+        for factor in _FACTORS:
+            kl = factor * (declared or _USUAL)
+            point = here if kl == declared else self.best(replace(self.problem, kl=kl))
+            if point is not None:
+                yield PullPoint(
+                    kl=round(kl, _DIGITS),
+                    distance=self._distance(point),
+                    change=round(self._counted(point) - reference, _DIGITS) + 0.0,
+                    chosen=kl == declared,
+                )
+
+    def families(self, here: Point) -> Iterator[FamilyPoint]:
+        """Extremes of the front first, then what weighs families against each other; none with one family."""
+        every = declared_families(self.observed.spec.evals)
+        if len(every) < 2:
+            return
+        names = self._looked_at(here)
+        wished = [(name, every[name]) for name in names]
+        if len(every) == 2:
+            one, other = every
+            wished[1:1] = [(f"{one} 3 : 1 {other}", _mixed(every, {one: 3, other: 1}))]
+            wished[2:2] = [(f"{one} 1 : 3 {other}", _mixed(every, {one: 1, other: 3}))]
+        declared = self.problem.worst_case
+        for label, weights in [*wished, ("weighted mean", self.problem.metric_weights)]:
+            chosen = label == "weighted mean" and not declared
+            point = here if chosen else self.best(replace(self.problem, metric_weights=weights, worst_case=()))
+            if point is not None:
+                yield self._family_point(label, point, chosen=chosen)
+        worst = here if declared else self.best(replace(self.problem, worst_case=self._worst()))
+        if worst is not None:
+            yield self._family_point("worst family", worst, chosen=bool(declared))
+
+    def left_out(self, here: Point) -> tuple[str, ...]:
+        """Families that are not looked at on their own."""
+        names = self._looked_at(here)
+        return tuple(name for name in declared_families(self.observed.spec.evals) if name not in names)
+
+    def _looked_at(self, here: Point) -> list[str]:
+        """The families that the present mix serves worst, in their order."""
+        changes = self._changes(here)
+        worst = sorted(changes, key=lambda name: (-changes[name], name))[:_MOST]
+        return [name for name in changes if name in worst]
+
+    def _family_point(self, label: str, point: Point, *, chosen: bool) -> FamilyPoint:
+        return FamilyPoint(best_for=label, distance=self._distance(point), changes=self._changes(point), chosen=chosen)
+
+    @property
+    def _reference(self) -> Point:
+        return collapsed_reference(self.problem.coordinates, self.observed.reference)
+
+    def _worst(self) -> tuple[WorstCase, ...]:
+        spec = self.observed.spec
+        return worst_case(replace(spec, objective=replace(spec.objective, worst_case=True)), self._predicted_reference)
+
+    @property
+    def _predicted_reference(self) -> Mapping[str, float]:
+        return predict(self.fitted, self._reference)
+
+    def _counted(self, point: Point) -> float:
+        """What the objective counts of the predicted metrics."""
+        metrics = self.fitted.fit.metrics
+        predicted = predict(self.fitted, point)
+        return float(losses_of(self.problem, metrics, np.array([[predicted[name] for name in metrics]]))[0])
+
+    def _changes(self, point: Point) -> dict[str, float]:
+        """Family → predicted change from the reference mix."""
+        now, then = predict(self.fitted, point), self._predicted_reference
+        return {
+            name: round(math.fsum(w * (now[m] - then[m]) for m, w in members.items()) / sum(members.values()), _DIGITS)
+            + 0.0
+            for name, members in declared_families(self.observed.spec.evals).items()
+        }
+
+    def _distance(self, point: Point) -> float:
+        names = self.problem.coordinates.names
+        row_1C = np.array([[point[name] for name in names]])
+        return round(float(divergence(replace(self.problem, kl=1.0), names)(row_1C)[0]), _DIGITS) + 0.0
+
+
+def _mixed(families: Mapping[str, Mapping[str, float]], shares: Mapping[str, float]) -> dict[str, float]:
+    """Metric → weight, where each family counts with its share, whatever its evals' weights sum to."""
+    return {
+        metric: shares[name] * weight / math.fsum(members.values())
+        for name, members in families.items()
+        for metric, weight in members.items()
+    }
