@@ -19,6 +19,7 @@ from olmixctl.methods.olmix import fit_evidence, fitted_problem, gather
 from olmixctl.methods.pulls import BoundWorth, Pulls, Solve, bounds_on, pulls_on, repetition_for_all
 from olmixctl.methods.resample import Bootstrap, Interval, resample_mix
 from olmixctl.methods.steady import masses
+from olmixctl.methods.uncertainty import THIS
 from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Observed
 
@@ -226,7 +227,7 @@ def _because(
     best = solve.best
     pulls = pulls_on(coordinate, solve, fitted, point)
     bounds = bounds_on(coordinate, solve)
-    drawn = resample_mix(observed, lock.coordinates, fitted, bootstrap) if bootstrap.resamples else None
+    drawn = resample_mix(observed, lock.coordinates, fitted, bootstrap, {THIS: point}) if bootstrap.resamples else None
     return Because(
         optimum=best.point[coordinate] * ratio,
         objective=best.objective,

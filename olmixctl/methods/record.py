@@ -262,16 +262,13 @@ def predicted_of(
     # The old mix was rounded to the grid; its ratios are the block's within that.
     previous = None if before is None else coordinates.collapse(before, tolerance=2 / GRID)
     now = {name: points / GRID for name, points in this.items()}
-    columns = [None if point is None else predict(fitted, point) for point in (natural, previous, now)]
-    return {
-        metric: LockedMetric(
-            **{
-                name: None if column is None else fixed(column[metric], 6)
-                for name, column in zip(("natural", "previous", "this"), columns, strict=True)
-            }
-        )
-        for metric in fitted.fit.metrics
-    }
+    columns = [{} if point is None else predict(fitted, point) for point in (natural, previous, now)]
+    rows = {metric: [_written(column.get(metric)) for column in columns] for metric in fitted.fit.metrics}
+    return {metric: LockedMetric(natural=row[0], previous=row[1], this=row[2]) for metric, row in rows.items()}
+
+
+def _written(value: float | None) -> Decimal | None:
+    return None if value is None else fixed(value, 6)
 
 
 def _before(plan: Plan, previous: Lock | None) -> dict[str, float] | None:

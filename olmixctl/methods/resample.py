@@ -165,7 +165,8 @@ def resample_mix(
         coordinates: of the mix.
         fitted: laws on all runs.
         bootstrap: how many, and who hears.
-        mixes: name → point over the coordinates, mixes that every resample is to judge.
+        mixes: name → point over the coordinates, mixes that every resample is to judge; the decided one first, near
+            which laws that are not convex are solved again.
     """
     draws = mixture_draws(fitted.evidence, observed.spec.swarm.seed, range(bootstrap.resamples))
     return resample(
@@ -185,8 +186,8 @@ def resample(
     # Guardrails and families count from what each draw's laws predict of the reference mix.
     own = bool(problem.guardrails or problem.worst_case)
     fits: Iterator[Fit] = FAMILIES[fitted.family].refits(fitted.fit, fitted.evidence, draws)
-    # Convex laws are solved from anywhere; others near where the laws on all runs lead.
-    start = None if is_convex(fitted.fit) else best_from(problem, fitted, list(mixes.values())).point
+    # Convex laws are solved from anywhere; others near the decided mix, or where the laws on all runs lead.
+    start = None if is_convex(fitted.fit) else next(iter(mixes.values()), None) or best_from(problem, fitted, []).point
     found: list[_Draw] = []
     done = 0
     size = max(1, _ENTRIES // (len(fitted.fit.coordinates) * len(fitted.fit.metrics)))

@@ -178,7 +178,7 @@ def _with_replicates(
 
 def _weights(coordinates: Coordinates, drawn: Resampled, this: Mapping[str, float]) -> dict[str, Ends]:
     """Domain → interval, in which its weight lies; a member of a block has its part of the block's."""
-    found = {}
+    found: dict[str, Ends] = {}
     for name, members in coordinates.members().items():
         whole = drawn.interval(name)
         assert whole is not None, "enough draws were solved"
