@@ -31,6 +31,9 @@ from olmixctl.ledger.standing import Standing
 
 __all__ = ["Ledger", "evidence_root"]
 
+_AT_ONCE = 16
+"""Files that are written at once."""
+
 
 class Ledger:
     """The runs of one mix.
@@ -176,17 +179,22 @@ class Ledger:
     def add_all(self, records: Iterable[RunRecord]) -> int:
         """Record runs that nobody recorded yet, a file each; how many files were created.
 
-        Looks at each once, where `add` compares; one that another writer recorded meanwhile is compared after all.
+        Several at once, since each waits for its disk or store. Looks at each once, where `add` compares; one that
+        another writer recorded meanwhile is compared after all.
 
         Raises:
-            OlmixctlError: one could not be written; those before it stand.
+            OlmixctlError: one could not be written; others may stand.
             IntegrityError: a result that is there already is damaged.
         """
-        created = 0
-        for record in records:
-            first = self.home.create(run_name(Attempt(record.key, 1)), dump_run(record).encode())
-            created += first or self.add(record)
-        return created
+        from concurrent.futures import ThreadPoolExecutor
+
+        def first(record: RunRecord) -> bool:
+            return self.home.create(run_name(Attempt(record.key, 1)), dump_run(record).encode())
+
+        wanted = list(records)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            created = list(pool.map(first, wanted))
+        return sum(new or self.add(record) for new, record in zip(created, wanted, strict=True))
 
     def taint(self, key: str, reason: str) -> Taint | None:
         """Take the result of `key` that is in use out of use; None when there is none left to taint.
