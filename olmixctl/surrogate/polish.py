@@ -27,7 +27,7 @@ _HESSIANS, _CHORDS = 6, 6
 _GAIN = 0.3
 """A chord that leaves more than this of the decrement is followed by a new Hessian."""
 _LONGEST = 1.0
-_LEAST_CURVATURE = 0.05
+_LEAST_CURVATURE = 1e-3
 """Directions with less are walked as if they had this much: away from saddles, and no further than the model holds."""
 _RISE, _ARMIJO = 1e-9, 1e-2
 _FAR = 1e-3

@@ -30,7 +30,7 @@ __all__ = ["Expected", "Posterior", "Process"]
 _SLOPE, _RATE, _SCALE = (-2.0, 1.5), (-1.0, 1.0), (float(np.log(0.02)), 2.0)
 _BEND, _NOISE = (-1.0, 2.0), (-2.5, 1.0)
 # The likelihood is level beyond these: past them the matrices lose their digits, and no posterior is there.
-_LEAST, _MOST = (-9.0, -9.0, -12.0, -9.0, -9.0), (2.5, 3.0, 2.0, 2.5, 2.0)
+_LEAST, _MOST = (-9.0, -9.0, -12.0, -9.0, -9.0), (5.0, 5.0, 9.0, 4.0, 4.0)
 _LEVEL = 4.0
 _HELD_SLOPE = 0.1
 # A thousandth of the targets' standard deviation: exact data keep the matrices far from singular.

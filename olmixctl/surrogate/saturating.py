@@ -39,7 +39,7 @@ _LEAST_NOISE = 2 * 0.05**2
 _NOISE_COUNT = 2
 _MAX_EXPONENT = 40.0
 # Past these the law is level or a step, and its logarithms lose their digits.
-_LEAST, _MOST = (-30.0, -12.0, -12.0, -12.0), (30.0, 12.0, 4.0, 3.0)
+_LEAST, _MOST = (-30.0, -12.0, -12.0, -12.0), (30.0, 12.0, 6.0, 9.0)
 # Iterations of every start; starts of a metric that go on; their iterations; and the fall at which they end, where
 # Newton's method takes over.
 _EARLY, _KEPT, _ITERATIONS, _TOLERANCE = 40, 2, 600, 1e-7

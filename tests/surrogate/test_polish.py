@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from swarms import mixtures, swarm
+from swarms import log_linear, mixtures, swarm
 
 from olmixctl.surrogate import FAMILIES
 from olmixctl.surrogate.polish import polish
@@ -43,16 +43,20 @@ def test_a_saddle_is_left_downhill_and_a_slope_without_end_does_not_settle():
     assert not polish(lambda at_BP, _: (at_BP.sum(axis=1), np.ones_like(at_BP)), np.zeros((1, 2))).settled_B.any()
 
 
-@pytest.mark.parametrize(("runs", "domains"), [(12, 3), (48, 8), (120, 4)])
+@pytest.mark.parametrize(
+    ("runs", "domains", "fields"),
+    [(12, 3, {}), (48, 8, {}), (120, 4, {}), (12, 3, {"truth": log_linear, "noise": 0.0}), (9, 5, {"noise": 0.5})],
+)
 @pytest.mark.parametrize("family", ["saturating", "gaussian"])
-def test_last_bits_of_the_losses_move_no_parameter(family, runs, domains):
+def test_last_bits_of_the_losses_move_no_parameter(family, runs, domains, fields):
     """A processor's rounding is no larger; without the polish predictions moved by up to a tenth of a percent."""
-    evidence = swarm(runs, domains=domains)
-    noise_RM = 1e-14 * np.random.default_rng(0).normal(size=evidence.losses_RM.shape)
+    evidence = swarm(runs, domains=domains, **fields)
+    noise_RM = 1e-15 * np.random.default_rng(0).normal(size=evidence.losses_RM.shape)
     one = FAMILIES[family].fit(evidence)
     other = FAMILIES[family].fit(replace(evidence, losses_RM=evidence.losses_RM * (1 + noise_RM)))
+    assert one.status.converged, one.status.notes
     for name, values in one.parameters().items():
-        np.testing.assert_allclose(other.parameters()[name], values, atol=1e-8 * np.abs(values).max(initial=1.0))
+        np.testing.assert_allclose(other.parameters()[name], values, atol=3e-8 * np.abs(values).max(initial=1.0))
     unseen_NC = mixtures(50, domains, seed=3)
     np.testing.assert_allclose(other.predict(unseen_NC), one.predict(unseen_NC), rtol=1e-9)
 
