@@ -17,6 +17,7 @@ from olmixctl.lock.model import (
     LockedMetric,
     LockedSolution,
     LockedSurrogate,
+    Stopped,
 )
 from olmixctl.mixture import GRID, SHARE_UNITS, GridMixture, Mixture
 
@@ -154,6 +155,16 @@ def locks(draw):
         evidence=tuple(runs),
         evidence_root="sha256:" + draw(hexes),
         excluded=tuple(Excluded(run=run, reason=out[run]) for run in sorted(out)),
+        stopped=draw(
+            st.none()
+            | st.builds(
+                Stopped,
+                planned=st.integers(2, 999),
+                trained=st.integers(1, 998),
+                regret=decimals(9),
+                probability=decimals(6),
+            )
+        ),
         surrogate=draw(
             st.none()
             | st.builds(LockedSurrogate, family=names, digest=names, runs=st.integers(0, 999), cv=st.none() | cv)
