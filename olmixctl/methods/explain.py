@@ -112,6 +112,7 @@ class Explanation:
         kept_from: serial whose ratios the block keeps; None for a free domain.
         measured_in: serial of the lock that last estimated its share from runs; None where that is not known.
         runs: of evidence behind the lock.
+        trainer: of these runs; it says whether they were trained here, and what losses are counted in.
         because: None where no runs stand behind the lock.
     """
 
@@ -132,6 +133,7 @@ class Explanation:
     kept_from: int | None
     measured_in: int | None
     runs: int
+    trainer: str
     because: Because | None
 
     def as_json(self) -> dict[str, Any]:
@@ -191,6 +193,7 @@ def explain_domain(
         kept_from=None if block is None else block.from_serial,
         measured_in=measured_in(lock, domain, history),
         runs=len(lock.evidence),
+        trainer=str(lock.inputs.get("trainer", "")),
         because=_because(lock, observed, records, domain, bootstrap) if lock.evidence else None,
     )
 

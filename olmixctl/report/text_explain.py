@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from olmixctl.ledger.model import is_adopted
 from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table, wrapped
-from olmixctl.report.numbers import bits, count, factor, percent, plural
+from olmixctl.report.numbers import bits, count, factor, loss_unit, percent, plural
 
 __all__ = ["explain_text"]
 
@@ -68,7 +69,8 @@ def _interval(because: Mapping[str, Any] | None) -> list[Row]:
 
 def _position(found: Mapping[str, Any]) -> str:
     if found["kept_from"] is None and found["because"] is not None:
-        return f"It moves on its own: {plural(found['runs'], 'run')} of evidence estimate its share."
+        runs = plural(found["runs"], "adopted run" if is_adopted(found["trainer"]) else "run")
+        return f"It moves on its own: {runs} of evidence estimate its share."
     if found["kept_from"] is None and found["status"] == "carried":
         return "Its share was carried over, from the lock before or the reference: no run of this lock measured it."
     if found["kept_from"] is None:
@@ -99,7 +101,8 @@ def _unmeasured(found: Mapping[str, Any], look: Look) -> list[str]:
 
 
 def _bounds(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> list[str]:
-    title = heading("What holds it", look, "what loosening it would gain, in bits per byte of the objective")
+    unit = loss_unit(found["trainer"])
+    title = heading("What holds it", look, f"what loosening it would gain, in {unit} of the objective")
     rows: list[Row] = []
     for bound in because["bounds"]:
         through = [d for d in bound["domains"] if d == bound["constraint"].partition(":")[2] != found["domain"]]
@@ -155,7 +158,8 @@ def _pulls(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> 
         text = "Nothing moves it: it is held, or it is the whole mix."
         return [heading("What pulls it", look), *wrapped(text, look)]
     what = f"the block {found['coordinate']}" if block else found["domain"]
-    title = heading("What pulls it", look, f"bits per byte for a point more of {what}, all else less in proportion")
+    unit = loss_unit(found["trainer"])
+    title = heading("What pulls it", look, f"{unit} for a point more of {what}, all else less in proportion")
     ordered = sorted(pulls["metrics"].items(), key=lambda item: (-item[1], item[0]))
     rows = [_pull(name, value) for name, value in ordered]
     rows.append(_pull("KL, towards the reference", pulls["kl"]))

@@ -218,7 +218,8 @@ def _beside_convex(lock: Lock) -> str:
     if convex is None or here is None:
         return ", the lowest found; the convex answer breaks a guardrail under them"
     gain = float(convex - here)
-    beside = f"{bits(gain)} bits per byte below" if gain >= 5e-5 else "level with"
+    unit = loss_unit(str(lock.inputs.get("trainer", "")))
+    beside = f"{bits(gain)} {unit} below" if gain >= 5e-5 else "level with"
     return f", the lowest found: {beside} the answer of the convex ones"
 
 

@@ -29,6 +29,7 @@ FOUND = {
     "kept_from": None,
     "measured_in": 3,
     "runs": 51,
+    "trainer": "t1",
     "because": {
         "optimum": 0.2,
         "objective": 0.84,
@@ -193,3 +194,10 @@ def test_prose_keeps_to_the_page_and_colour_adds_codes_only(width):
     import re
 
     assert re.sub(r"\x1b\[\d+m", "", colored) == plain
+
+
+def test_adopted_runs_have_their_own_unit():
+    text = explain_text(changed(trainer="adopted1:0123456789ab"), PLAIN)
+    assert "51 adopted runs of evidence estimate its share" in text
+    assert "bits per byte" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
