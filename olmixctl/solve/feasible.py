@@ -22,6 +22,7 @@ _SLACK = 1e-9
 """Bounds that a mix can meet within this are taken as met: it is a thousandth of the grid."""
 _OF_SEVERAL = ("constraint:", "guardrail:", "max_ratio:", "min_ratio:", "ratio:")
 """Bounds that are on several domains, which may overlap: they do not add up to one."""
+_MET = 1e-8
 _CUTS = 200
 ROOM = 5e-8
 """A twentieth of the grid: the least width in which the optimum is looked for."""
@@ -73,7 +74,7 @@ def with_room(program: Program) -> Program:
     rows = program.rows
     if not len(rows.sides_K):
         return program
-    width = _width(rows) if rows.linear.all() else -float(rows.excess(widest(program)).max())
+    width = _width(rows) if rows.linear.all() else -float(rows.excess(widest(program, ROOM)).max())
     lack = ROOM - min(width, ROOM)
     if lack <= _SLACK:
         return program
@@ -106,15 +107,16 @@ def _agree(program: Program, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_
     rows = program.rows.kept(keep_K, keep_E)
     if rows.linear.all():
         return _least_breach([rows.linearised(np.zeros(len(program.names)))], rows)[0] <= _SLACK
-    x_C = widest(replace(program, rows=rows))
+    x_C = widest(replace(program, rows=rows), 0.0)
     cuts = []
     for _ in range(_CUTS):
-        if rows.violation(x_C) <= _SLACK:
+        breach = rows.violation(x_C)
+        if breach <= _SLACK:
             return True
         cuts.append(rows.linearised(x_C))
         least, x_C = _least_breach(cuts, rows)
-        if least > _SLACK:
-            return False
+        if least > _SLACK or breach <= _MET:
+            return least <= _SLACK
     raise ArithmeticError(f"the bounds with guardrails were neither met nor refuted in {_CUTS} steps")
 
 

@@ -11,7 +11,7 @@ Array dimensions: C free coordinates, N variables (`tasks`), I inequality rows w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,11 @@ _PATIENCE, _LAST_STEPS = 60, 3
 # Complementarity is not driven below this: the step would be made of rounding errors.
 _FLOOR = 1e-15
 _RIDGE = 1e-14
+# The start of a path, and of one within rows: least slacks, greatest multipliers, room that is looked for first.
+_SLACK, _LEAST_SLACK, _MOST_START, _ROOM = 1e-2, 1e-14, 1e2, 1e-8
+# A path within rows keeps this part of each slack, and of the mean complementarity, in a step.
+_MIDDLE = 0.1
+_HALVINGS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +107,28 @@ class _At:
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """A task with x ≥ 0 among its rows, rows(v) + s = 0, s ≥ 0; `B` and `below` are its equalities and −x over v."""
+    """A task with x ≥ 0 among its rows, rows(v) + s = 0, s ≥ 0; `B` and `below` are its equalities and −x over v.
+
+    A path `within` the rows starts inside them and stays there, s being what is left of them: bent rows that leave
+    almost no room would jam one from outside. It is slower, its steps are kept nearer to the middle.
+    """
 
     task: Task
     count: int
     B: Array
     below: Array
+    within: bool
 
     @classmethod
-    def of(cls, task: Task, x_C: Array) -> tuple[_Path, _At]:
+    def of(cls, task: Task, x_C: Array, *, within: bool = False) -> tuple[_Path, _At]:
         """The path, and its start at x."""
         v, count = task.start(x_C), len(x_C)
         B, below = task.program.rows.B_EC, -np.eye(count, len(v))
         if task.lifted:
             B = np.pad(B, ((0, 0), (0, 1)))
-        s = np.concatenate([np.maximum(-task.values(v), 0.01), x_C])
-        path = cls(task, count, B, below)
-        return path, path.at(_State(v, s, 0.01 / s, np.zeros(len(B))))
+        s = np.concatenate([np.maximum(-task.values(v), _LEAST_SLACK if within else _SLACK), x_C])
+        path = cls(task, count, B, below, within)
+        return path, path.at(_State(v, s, np.minimum(_SLACK / s, _MOST_START), np.zeros(len(B))))
 
     def at(self, state: _State) -> _At:
         task, v = self.task, state.v
@@ -175,7 +185,7 @@ class _Path:
         reach = now.reach(guess, self.count)
         ahead = now.moved(guess, reach)
         sigma = (max(float(ahead.s @ ahead.z) / len(now.s), 0.0) / mu) ** 3
-        centre = max(min(sigma, 1.0) * mu, _FLOOR)
+        centre = max(min(max(sigma, _MIDDLE if self.within else 0.0), 1.0) * mu, _FLOOR)
         step = direction(now.s * now.z + guess.s * guess.z * reach**2 - centre)
         return self.shortened(at, step, min(1.0, _TO_BOUNDARY * now.reach(step, self.count)))
 
@@ -184,19 +194,26 @@ class _Path:
         weight = np.ones(len(at.state.v))
         weight[: self.count] = np.sqrt(at.state.v[: self.count])
         enough = max(2.0 * at.norm(weight), 1e-9)
-        ahead = self.at(at.state.moved(step, size))
-        for _ in range(12):
-            if ahead.norm(weight) <= enough:
+        ahead = self.moved(at, step, size)
+        for _ in range(_HALVINGS):
+            inside = not self.within or bool((ahead.state.s >= _MIDDLE * at.state.s).all())
+            if inside and ahead.norm(weight) <= enough:
                 break
             size /= 2
-            ahead = self.at(at.state.moved(step, size))
+            ahead = self.moved(at, step, size)
         return ahead
 
+    def moved(self, at: _At, step: _State, size: float) -> _At:
+        """Where a step of this size ends."""
+        ahead = at.state.moved(step, size)
+        if self.within:
+            ahead = replace(ahead, s=-np.concatenate([self.task.values(ahead.v), -ahead.v[: self.count]]))
+        return self.at(ahead)
 
-def minimise(program: Program, *, goal: float = _GOAL) -> Interior:
-    """The optimum of a feasible program; with kl = 0 the centre of the optimal face.
 
-    Below the residual `goal` only a few more steps are taken.
+def minimise(program: Program, *, goal: float = 0.0) -> Interior:
+    """The optimum of a feasible program, to the last digits or to a residual of `goal`; with kl = 0 the centre of the
+    optimal face.
     """
     rows, families = program.rows, len(program.families)
     inequalities, equalities = len(rows.limit_K), len(rows.target_E)
@@ -205,7 +222,10 @@ def minimise(program: Program, *, goal: float = _GOAL) -> Interior:
         return Interior(np.zeros(0), np.zeros(inequalities), np.zeros(equalities), worst_F, 0.0, True, 0)
     start_C = inside(program)
     task = Task.optimum(program, start_C)
-    best, lowest, done = _descend(*_Path.of(task, start_C), goal)
+    best, lowest, done = _descend(*_Path.of(task, start_C), lambda at: at.size(len(start_C)) <= goal)
+    if lowest > _GOOD and len(rows.left.curved_V):
+        x_C = np.maximum(widest(program, _ROOM), _LEAST_SLACK)
+        best, lowest, done = _descend(*_Path.of(task, x_C, within=True), lambda at: at.size(len(x_C)) <= goal)
     x_C = np.maximum(best.v[: len(start_C)], 0.0)
     x_C = x_C * (rows.target_E[0] / x_C.sum())
     duals_K, duals_E = task.unit * best.z[:inequalities] / rows.scale_K, task.unit * best.y
@@ -213,22 +233,31 @@ def minimise(program: Program, *, goal: float = _GOAL) -> Interior:
     return Interior(x_C, duals_K, duals_E, duals_F, lowest, lowest <= _GOOD, done)
 
 
-def widest(program: Program) -> Array:
-    """The point that keeps the inequality rows by most or, where they cannot be kept, breaks them least."""
-    start_C = inside(program)
-    best, _, _ = _descend(*_Path.of(Task.widest(program), start_C), _GOAL)
+def widest(program: Program, room: float) -> Array:
+    """A point that keeps the inequality rows by `room`; where there is none, the one that keeps them by most, or
+    breaks them least.
+    """
+    start_C, rows = inside(program), program.rows
+
+    def kept(at: _At) -> bool:
+        excess_K = rows.excess(at.state.v[: len(start_C)]) - program.room
+        return bool(excess_K.max() <= -room and np.abs(at.equality).max() <= _GOAL)
+
+    best, _, _ = _descend(*_Path.of(Task.widest(program), start_C), kept)
     return np.maximum(best.v[: len(start_C)], 0.0)
 
 
-def _descend(path: _Path, at: _At, goal: float) -> tuple[_State, float, int]:
-    """The best state on the way, its residual, and the steps taken."""
+def _descend(path: _Path, at: _At, enough: Callable[[_At], bool]) -> tuple[_State, float, int]:
+    """The first state that is enough, else the best on the way; its residual, and the steps taken."""
     best = at.state
     lowest, stale, done = np.inf, 0, 0
     while done < _ITERATIONS:
         size = at.size(path.count)
         best, lowest, stale = (at.state, size, 0) if size < lowest else (best, lowest, stale + 1)
+        if enough(at):
+            return at.state, size, done
         # After the goal is met a few more steps gain digits until rounding stops them.
-        if stale >= (_LAST_STEPS if lowest <= goal else _PATIENCE) or (lowest <= goal and goal > _GOAL):
+        if stale >= (_LAST_STEPS if lowest <= _GOAL else _PATIENCE):
             break
         try:
             at, done = path.advance(at), done + 1

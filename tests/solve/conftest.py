@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from olmixctl.mixture import Block, Coordinates, Mixture
-from olmixctl.solve import ConvexMetric, LinearBound, MixProblem
+from olmixctl.solve import ConvexMetric, LinearBound, MixProblem, WorstCase
 
 
 @dataclass(frozen=True)
 class Case:
     problem: MixProblem
     metrics: tuple[ConvexMetric, ...]
+    inside: Mixture
+    """A mix over coordinates that meets every bound."""
 
 
 def draw_case(seed: int, *, kl: float | None = None, blocks: bool = True, domains: int = 6) -> Case:
@@ -59,7 +61,63 @@ def draw_case(seed: int, *, kl: float | None = None, blocks: bool = True, domain
         rows=tuple(rows),
         guardrails=((first.name, limit),),
     )
-    return Case(problem, metrics)
+    return Case(problem, metrics, point)
+
+
+def draw_bent(
+    seed: int, *, kl: float | None = None, domains: int = 6, worst: bool = False, held: bool = False, rails: int = 2
+) -> Case:
+    """A feasible problem with bounds as `draw_case` has them, a ratio of two groups, and laws of every kind: straight,
+    diminishing (scales from 1e-4 to 1), and both at once. Some guardrails end near what a mix inside the bounds has.
+    """
+    rng = np.random.default_rng((seed, 4))
+    drawn = draw_case(seed, kl=kl, domains=domains)
+    problem, names = drawn.problem, drawn.problem.coordinates.names
+    inside = drawn.inside
+    metrics = tuple(_law(f"m{i}", names, rng, straight=i % 3 != 1, bent=i % 3 != 0) for i in range(4))
+    a, b = problem.coordinates.leaves[0], problem.coordinates.leaves[-1]
+    expanded = problem.coordinates.expand(inside)
+    ratio = round(expanded[a] / expanded[b] * float(rng.uniform(1.05, 2)), 4) + 1e-4
+    row = LinearBound(name="constraint:ratio", coefficients={a: 1.0, b: -ratio}, upper=0.0)
+    rng_order = rng.permutation(4)[:rails]
+    families = (("all", ("m0", "m1")), ("other", ("m2",)), ("rest", ("m1", "m3")))
+    return Case(
+        replace(
+            problem,
+            rows=(*problem.rows, row),
+            guardrails=tuple(
+                (f"m{i}", metrics[i].value(inside) + float(rng.choice([1e-9, 1e-5, 0.01]))) for i in rng_order
+            ),
+            hold={names[1]: inside[names[1]]} if held else {},
+            worst_case=tuple(
+                WorstCase(
+                    name=name,
+                    weights={m: float(rng.uniform(0.5, 2)) for m in members},
+                    baseline=float(np.mean([metrics[int(m[1])].value(inside) for m in members])),
+                )
+                for name, members in families
+            )
+            if worst
+            else (),
+        ),
+        metrics,
+        inside,
+    )
+
+
+def _law(name: str, names: Sequence[str], rng: np.random.Generator, *, straight: bool, bent: bool) -> ConvexMetric:
+    return ConvexMetric(
+        name=name,
+        offset=float(rng.uniform(0.2, 0.9)),
+        coefficients={c: float(rng.normal(0, 0.8)) for c in names} if straight else dict.fromkeys(names, 0.0),
+        level=float(rng.normal(0, 0.3)),
+        returns={c: (float(rng.gamma(0.5, 0.4)), float(10 ** rng.uniform(-4, 0))) for c in names} if bent else {},
+    )
+
+
+@pytest.fixture(scope="session")
+def bent() -> Callable[..., Case]:
+    return draw_bent
 
 
 @pytest.fixture(scope="session")
