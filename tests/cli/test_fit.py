@@ -245,6 +245,25 @@ def test_few_runs_are_fitted_and_said(folder, runs, words):
     assert any(values[4:]) == (runs > 2)
 
 
+@pytest.mark.parametrize("family", ["log_linear", "saturating", "gaussian"])
+def test_fewer_runs_than_domains_are_fitted_and_said(folder, family):
+    weights_RC = mixtures(5, 8)
+    write(folder / "a.csv", ["index", *"abcdefgh"], rows_of(weights_RC))
+    write(folder / "b.csv", ["index", "one", "two"], rows_of(diminishing(weights_RC)))
+    found = fit_json("--surrogate", family, "--predict", "a.csv", "--out", "p.csv")
+    assert "decide what the runs do not" in " ".join(found["notes"])
+    assert all(row[1] for row in read(folder / "p.csv")[1:])
+
+
+@pytest.mark.parametrize(("file", "column"), [("a.csv", "train_web"), ("a.csv", "train_news"), ("b.csv", "metric/one")])
+@pytest.mark.parametrize("cell", ["nan", "inf", "-Infinity", "1e400", ""])
+def test_what_is_not_finite_is_refused_wherever_it_stands(folder, file, column, cell):
+    edit(folder / file, lambda rows: rows[-1].__setitem__(rows[0].index(column), cell))
+    said = fit(code=1).stderr
+    assert f"{file}:15: {column}: " in said
+    assert "take the run out of every table" in " ".join(said.split())
+
+
 def test_olmix_tables_are_read_as_they_are(folder):
     for name in ("a.csv", "b.csv"):
         edit(
