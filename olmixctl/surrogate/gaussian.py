@@ -96,10 +96,10 @@ class GaussianFit:
         return gradient_MC
 
     def parameters(self) -> dict[str, Array]:
-        """Hyperparameters and scales."""
+        """Hyperparameters at their modes, which draws lie around in pairs, and scales."""
         targets = self.targets
-        scales = {"floors": targets.floor_K, "means": targets.mean_K, "scales": targets.scale_K}
-        return {"free": self.free_DKP, "held": self.held_DKP, **scales}
+        modes = {n: d.sum(axis=0) / max(len(d), 1) for n, d in (("free", self.free_DKP), ("held", self.held_DKP))}
+        return {**modes, "floors": targets.floor_K, "means": targets.mean_K, "scales": targets.scale_K}
 
     @cached_property
     def _expected(self) -> tuple[Expected, ...]:
