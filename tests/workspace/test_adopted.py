@@ -6,11 +6,13 @@ import shutil
 
 import pytest
 from adopting import DOMAINS, edit_table, write_declared_mix, write_tables
+from branches import commit, git
 
 from olmixctl.errors import BlockedError, IncompleteError, UsageError
 from olmixctl.importing import Swarm, import_runs
 from olmixctl.methods.resample import Bootstrap
 from olmixctl.plan import PlanOptions
+from olmixctl.resolving import find_merging, plan_merging, resolve
 from olmixctl.workspace import Workspace
 
 SOLVE = PlanOptions(solve_only=True)
@@ -275,3 +277,29 @@ def test_measuring_a_mix_is_training_not_adopting(decided):
     assert record.inputs.trainer == "fake1"
     assert record.inputs.model == "250k"
     assert workspace.plan().kind == "none"
+
+
+def test_branches_of_a_mix_on_adopted_runs_are_joined(decided):
+    """One side bounds, the other adopts more: the join has both, and trains nothing."""
+    (decided / ".gitattributes").write_text("*.lock.yaml -merge\n")
+    git(decided, "init", "-q", "-b", "main")
+    commit(decided, "adopted")
+    git(decided, "checkout", "-q", "-b", "bounded")
+    write_declared_mix(decided, extra="constraints: [{name: few, domains: [web], max: 0.2}]")
+    apply(decided, None)
+    commit(decided, "bounded")
+    git(decided, "checkout", "-q", "-b", "more", "main")
+    write_tables(decided, 6, seed=8, first=101)
+    adopt(decided, more=True)
+    apply(decided, None)
+    commit(decided, "more")
+    git(decided, "merge", "bounded", check=False)
+    workspace = open_at(decided)
+    merging = find_merging(workspace)
+    plan = plan_merging(workspace, merging, PlanOptions())
+    assert (plan.kind, len(plan.missing), len(plan.blocked)) == ("resolve", 0, 0)
+    lock = resolve(workspace, merging, plan).lock
+    assert len(lock.evidence) == 20
+    assert lock.weights["web"] <= 200_000
+    assert open_at(decided).verify().ok
+    assert open_at(decided).plan().kind == "none"
