@@ -13,7 +13,7 @@ Array dimensions: R runs, C coordinates, M metrics, T = M + 1 columns (the objec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -24,11 +24,12 @@ from olmixctl.lock.model import Ends, Lock, LockedConfidence, LockedNoise
 from olmixctl.methods.fixed import fixed
 from olmixctl.methods.objective import losses_of
 from olmixctl.methods.olmix import Fitted, fitted_problem
-from olmixctl.methods.resample import Bootstrap, Resampled, resample_mix
+from olmixctl.methods.resample import Bootstrap, Resampled, mixture_draws, resample
 from olmixctl.mixture import GRID, Coordinates
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed
 from olmixctl.solve.problem import MixProblem
+from olmixctl.surrogate.draws import Draws
 from olmixctl.surrogate.intervals import Intervals
 from olmixctl.surrogate.model import Array, Evidence
 from olmixctl.surrogate.noise import Noise, of_errors, of_replicates
@@ -41,6 +42,7 @@ __all__ = [
     "mixes_of",
     "noise_of",
     "uncertainty_of",
+    "uncertainty_under",
     "with_uncertainty",
 ]
 
@@ -116,6 +118,30 @@ def uncertainty_of(
         mixes: `this`, and `natural` and `previous` where the laws reach them, as points over the coordinates.
         replicates: further results of runs of the ledger.
     """
+    draws = mixture_draws(fitted.evidence, observed.spec.swarm.seed, range(Bootstrap().resamples))
+    measured = _with_replicates(observed, coordinates, fitted.evidence, replicates)
+    return uncertainty_under(
+        fitted, lambda each: fitted_problem(observed, coordinates, each), draws, mixes, measured=measured
+    )
+
+
+def uncertainty_under(
+    fitted: Fitted,
+    problem_of: Callable[[Fitted], MixProblem],
+    draws: Draws,
+    mixes: Mapping[str, Mapping[str, float]],
+    *,
+    measured: tuple[Array, Array],
+) -> Uncertainty | None:
+    """`uncertainty_of` of a problem that follows from the laws, by draws that are given.
+
+    Args:
+        fitted: laws on all runs.
+        problem_of: the problem under laws.
+        draws: of the evidence.
+        mixes: as above.
+        measured: mixtures (R × C) and metrics (R × M) of all results, replicates too.
+    """
     if fitted.held is None:
         return None
     rows = np.unique(np.linspace(0, len(fitted.evidence.runs) - 1, _RUNS).astype(np.intp))
@@ -123,15 +149,14 @@ def uncertainty_of(
         f"run {row}": dict(zip(fitted.evidence.coordinates, fitted.evidence.weights_RC[row].tolist(), strict=True))
         for row in rows.tolist()
     }
-    drawn = resample_mix(observed, coordinates, fitted, Bootstrap(), {**mixes, **runs})
+    drawn = resample(fitted, problem_of, draws, {**mixes, **runs})
     if not drawn.enough:
         return None
-    problem = fitted_problem(observed, coordinates, fitted)
-    noise = noise_of(problem, fitted, _with_replicates(observed, coordinates, fitted.evidence, replicates))
+    problem = problem_of(fitted)
     return Uncertainty(
-        weights=_weights(coordinates, drawn, mixes[THIS]),
+        weights=_weights(problem.coordinates, drawn, mixes[THIS]),
         metrics=_metrics(fitted, drawn, mixes[THIS], list(runs)),
-        confidence=_confidence(problem, fitted, mixes, drawn, noise),
+        confidence=_confidence(problem, fitted, mixes, drawn, noise_of(problem, fitted, measured)),
         resampled=drawn,
     )
 
