@@ -4,11 +4,13 @@ Under the laws of the runs behind a lock, two cuts through the same front:
 
 * the strength of the pull, λ, from none to sixteen times the present one: the predicted change of what the objective
   counts, and KL(mix ‖ reference), of the best mix at each;
-* the mix that is best for each family alone, for the weighted mean, and for the worst family, at the present λ and
-  under every bound: the predicted change of each family. No mix does better for all than any of these.
+* of the mixes that are no further from the reference than the present one, those that are best for each family alone,
+  for the weighted mean, and for the worst family: the predicted change of each family. None of them can be better for
+  one family without being worse for another, or further away. A pull of its own leads each there (λ is the multiplier
+  of the distance).
 
 Changes are from the reference mix, in units of the metrics; lower is better. With two families two mixes between them
-are added. Where there are many, those families that the present mix serves worst are looked at.
+are added. Where there are many, those families that the present mix serves worst are looked at. Every bound holds.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ __all__ = ["FamilyPoint", "PullPoint", "TradeOff", "trade_off"]
 _MOST = 4
 """Families that are looked at on their own."""
 _FACTORS = (0.0, 0.25, 1.0, 4.0, 16.0)
+_NEAR, _STEPS, _LEAST_PULL = 1e-3, 24, 1e-5
+"""Distances that differ by this part are the same; solves to get there; a pull below this is none."""
 _USUAL = 0.05
 """λ that others are multiples of where the mix file has none (Chen et al. 2026, arXiv 2602.12237)."""
 _DIGITS = 6
@@ -203,12 +207,33 @@ class _Search:
         declared = self.problem.worst_case
         for label, weights in [*wished, ("weighted mean", self.problem.metric_weights)]:
             chosen = label == "weighted mean" and not declared
-            point = here if chosen else self.best(replace(self.problem, metric_weights=weights, worst_case=()))
+            wanted = replace(self.problem, metric_weights=weights, worst_case=())
+            point = here if chosen else self._as_near(wanted, here)
             if point is not None:
                 yield self._family_point(label, point, chosen=chosen)
-        worst = here if declared else self.best(replace(self.problem, worst_case=self._worst()))
+        worst = here if declared else self._as_near(replace(self.problem, worst_case=self._worst()), here)
         if worst is not None:
             yield self._family_point("worst family", worst, chosen=bool(declared))
+
+    def _as_near(self, problem: MixProblem, here: Point) -> Point | None:
+        """The best mix for `problem` of those no further from the reference than `here`; None where a solve fails."""
+        wanted, pull = self._distance(here), self.problem.kl or _USUAL
+        weak: tuple[float, float] | None = None
+        strong: tuple[float, float] | None = None
+        found = None
+        for _ in range(_STEPS):
+            point = self.best(replace(problem, kl=pull))
+            if point is None:
+                return None
+            distance = self._distance(point)
+            if distance > wanted:
+                weak = (pull, distance)
+            else:
+                strong, found = (pull, distance), point
+            if abs(distance - wanted) <= _NEAR * wanted or (distance <= wanted and pull < _LEAST_PULL):
+                return point
+            pull = _next_pull(weak, strong, wanted)
+        return found
 
     def left_out(self, here: Point) -> tuple[str, ...]:
         """Families that are not looked at on their own."""
@@ -255,6 +280,18 @@ class _Search:
         names = self.problem.coordinates.names
         row_1C = np.array([[point[name] for name in names]])
         return round(float(divergence(replace(self.problem, kl=1.0), names)(row_1C)[0]), _DIGITS) + 0.0
+
+
+def _next_pull(weak: tuple[float, float] | None, strong: tuple[float, float] | None, wanted: float) -> float:
+    """Where the distance is likely the one that is wanted, between a pull (with its distance) that is too weak and one
+    that is not: on the straight line between their logarithms, well inside.
+    """
+    if weak is None:
+        return math.inf if strong is None else strong[0] / 4
+    if strong is None:
+        return weak[0] * 4
+    share = math.log(weak[1] / wanted) / math.log(weak[1] / max(strong[1], 1e-9))
+    return float(weak[0] * (strong[0] / weak[0]) ** min(max(share, 0.1), 0.9))
 
 
 def _mixed(families: Mapping[str, Mapping[str, float]], shares: Mapping[str, float]) -> dict[str, float]:

@@ -48,17 +48,16 @@ def _families(found: Document, look: Look) -> list[str]:
         return []
     names = [name for name in found["families"][0]["changes"] if name not in found["left_out"]]
     # The last families go first where the page is too narrow for all.
-    shown = [Column(_short(name), right=True, optional=number > 1) for number, name in enumerate(names)]
+    shown = [Column(_short(name), right=True, optional=number > 0) for number, name in enumerate(names)]
     rows: list[Row] = [
         [
             _arrow(point),
             _strong(_label(point["best_for"]), point),
-            f"{point['distance']:.3f}",
             *(_change(point["changes"][name]) for name in names),
         ]
         for point in found["families"]
     ]
-    lines = table([Column(""), Column("best for"), Column("distance", right=True), *shown], rows, look)
+    lines = table([Column(""), Column("as near, best for"), *shown], rows, look)
     rest = len(found["left_out"])
     more = "1 family more, which" if rest == 1 else f"{rest} families more, which"
     note = f"{more} the mix serves better, in --json" if rest else ""
@@ -80,7 +79,8 @@ def _change(value: float) -> Cell:
 
 
 def _label(text: str) -> str:
-    return text if len(text) <= 2 * _NAME else _short(text)
+    """Two families and their weights have the room of two."""
+    return text if " : " in text and len(text) <= 2 * _NAME else _short(text)
 
 
 def _short(name: str) -> str:

@@ -18,7 +18,6 @@ EVALS = """evals:
   - {name: code-bpb, heldout: code, fraction: 0.1, family: source, weight: 2}
   - {name: docs-bpb, heldout: docs, fraction: 0.1, family: source}
   - {name: web-bpb, heldout: web, fraction: 0.1}
-surrogate: log_linear
 """
 
 
@@ -193,3 +192,28 @@ def test_guardrails_that_exclude_each_other_exit_7_and_are_named(measured, olmix
     assert any(name.startswith("guardrail:") for name in error["conflict"])
     assert "constraint:few ≥ 0.95" in error["message"]
     assert (measured / "mixes/base.lock.yaml").read_bytes() == before
+
+
+def test_plan_explain_shows_the_front_and_a_plain_plan_does_not(measured, olmixctl):
+    assert "Trade-off" not in olmixctl("plan").stdout
+    assert "trade_off" not in olmixctl.json("plan")
+    said = olmixctl("plan", "--explain").stdout
+    assert "predicted change from the reference mix, by the 12 runs behind serial 1" in said
+    assert "→       0.05" in said
+    assert "→  weighted mean" in said
+    assert max(map(len, said.splitlines())) <= 80
+    front = olmixctl.json("plan", "--explain")["trade_off"]
+    assert (front["reason"], front["runs"], len(front["pull"])) == ("", 12, 5)
+    assert {name for point in front["families"] for name in point["changes"]} == {"source", "web-bpb"}
+
+
+def test_a_saved_plan_with_a_front_is_a_plan_like_any_other(measured, olmixctl):
+    rewrite(measured, "objective: {kl: 0.1}")
+    olmixctl("plan", "--explain", "--out", "plan.json")
+    assert "Trade-off" in olmixctl("show", "plan.json").stdout
+    olmixctl("apply", "plan.json")
+    assert olmixctl.json("show")["inputs"]["objective"]["kl"] == 0.1
+
+
+def test_without_runs_the_plan_says_why_there_is_no_front(root, olmixctl):
+    assert "none can be told: there is no lock yet" in " ".join(olmixctl("plan", "--explain").stdout.split())
