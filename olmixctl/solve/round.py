@@ -1,7 +1,7 @@
 """A solution on the grid of millionths, inside every bound.
 
 Caps are floored and minima ceiled to the grid, so the rounded mix keeps them exactly, in whole numbers; rows over
-several domains are then checked in exact arithmetic and repaired by moving single millionths.
+several domains are then checked in exact arithmetic and repaired by moving single millionths, or several together.
 
 Guardrails are predictions, not token budgets: rounding may move them by some 1e-6 bits per byte, and does.
 """
@@ -23,6 +23,9 @@ from olmixctl.solve.problem import LinearBound, MixProblem
 __all__ = ["Rounded", "round_solution"]
 
 Points = dict[str, int]
+
+_NEAR, _NODES = 1000, 5000
+"""Millionths that a share may be moved when moves are searched for together; how many cases are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,54 @@ def _repair(problem: MixProblem, leaves: Points, low: Points, high: Points) -> P
         source, target = move
         points[source] -= 1
         points[target] += 1
-    broken = next(row for row in rows if _violation(row, points) > 0)
-    raise _no_room(problem, f"{broken.name} cannot be kept by whole millionths")
+    found = _nearest(rows, leaves, low, high)
+    if found is None or any(_violation(row, found) > 0 for row in rows):
+        broken = next(row for row in rows if _violation(row, points) > 0)
+        raise _no_room(problem, f"{broken.name} cannot be kept by whole millionths")
+    return found
+
+
+def _nearest(rows: list[LinearBound], leaves: Points, low: Points, high: Points) -> Points | None:
+    """The whole millionths nearest to `leaves` that keep every row, by branch and bound; None where none is near.
+
+    Rows that need several moves at once, none of which helps alone (a ratio held from both sides), end the repair by
+    single moves. The variables are the changes and, after them, their sizes.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    names = sorted(leaves)
+    start_L, count = np.array([leaves[name] for name in names], dtype=np.float64), len(names)
+    coefficient_KL, lower_K, upper_K = _as_arrays(rows, names)
+    now_K, rest_KL = coefficient_KL @ start_L, np.zeros_like(coefficient_KL)
+    one, none = np.eye(count), np.zeros((1, count))
+    solved = milp(
+        np.append(np.zeros(count), np.ones(count)),
+        constraints=[
+            LinearConstraint(np.hstack([none + 1, none]), 0, 0),
+            LinearConstraint(np.hstack([coefficient_KL, rest_KL]), lower_K - now_K, upper_K - now_K),
+            LinearConstraint(np.hstack([one, -one]), -np.inf, 0),
+            LinearConstraint(np.hstack([-one, -one]), -np.inf, 0),
+        ],
+        integrality=np.append(np.ones(count), np.zeros(count)),
+        bounds=Bounds(
+            np.append(np.maximum([low[name] for name in names] - start_L, -_NEAR), np.zeros(count)),
+            np.append(np.minimum([high[name] for name in names] - start_L, _NEAR), np.full(count, _NEAR)),
+        ),
+        options={"node_limit": _NODES},
+    )
+    if solved.x is None:
+        return None
+    moved = dict(zip(names, np.round(solved.x[:count]).astype(int).tolist(), strict=True))
+    return {name: leaves[name] + moved[name] for name in names}
+
+
+def _as_arrays(rows: list[LinearBound], names: list[str]) -> tuple[NDArray[np.float64], ...]:
+    """Coefficients, lower and upper bounds in millionths."""
+    return (
+        np.array([[row.coefficients.get(name, 0.0) for name in names] for row in rows]),
+        np.array([-np.inf if row.lower is None else row.lower * GRID for row in rows]),
+        np.array([np.inf if row.upper is None else row.upper * GRID for row in rows]),
+    )
 
 
 def _violation(row: LinearBound, points: Points) -> Fraction:
@@ -130,10 +179,8 @@ def _best_move(
     rows: list[LinearBound], names: list[str], points: Points, low: Points, high: Points
 ) -> tuple[str, str] | None:
     """The pair (from, to) whose single millionth lowers the violation most, or None when none lowers it."""
-    coefficient_KL = np.array([[row.coefficients.get(name, 0.0) for name in names] for row in rows])
+    coefficient_KL, lower_K, upper_K = _as_arrays(rows, names)
     total_K = coefficient_KL @ np.array([points[name] for name in names], dtype=np.float64)
-    lower_K = np.array([-np.inf if row.lower is None else row.lower * GRID for row in rows])
-    upper_K = np.array([np.inf if row.upper is None else row.upper * GRID for row in rows])
 
     def broken(total: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.maximum(np.maximum(lower_K - total, total - upper_K), 0.0).sum(axis=-1))
