@@ -42,8 +42,10 @@ def approve(console: Console, command: str = "apply") -> bool:
 
 def apply_made(made: Made, console: Console, *, parallelism: int | None, wait: bool = True) -> int:
     """Execute the plan, show the new lock and what to commit."""
+    from olmixctl.methods.feasible import located
+
     workspace = made.workspace
-    with Line() as line:
+    with Line() as line, located(workspace.spec, workspace.loaded.place):
         result = workspace.apply(made.plan, parallelism=parallelism, wait=wait, on_event=ApplyProgress(line))
     console.answer(f"\n{_outcome(result, console)}", _as_json(result))
     root = workspace.root

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from olmixctl.errors import InfeasibleError, Place
@@ -12,8 +13,9 @@ from olmixctl.methods.problem import bounds, breaks, mix_problem
 from olmixctl.mixture import GRID, Coordinates
 from olmixctl.plan.model import Check, Observed, Plan
 from olmixctl.solve.feasible import check_feasible
+from olmixctl.spec.model import MixSpec
 
-__all__ = ["check_bounds", "warn_of_moved_ratios"]
+__all__ = ["check_bounds", "located", "warn_of_moved_ratios"]
 
 # Kind of a bound, the part of its name before the colon → where it is declared.
 _ADDRESSES = {
@@ -43,7 +45,7 @@ def check_bounds(plan: Plan, place: Callable[[str], Place]) -> None:
     try:
         check_feasible(mix_problem(plan.observed, space))
     except InfeasibleError as error:
-        where = next((_place_of(name, place) for name in error.conflict if name.split(":")[0] in _ADDRESSES), None)
+        where = _where(error.conflict, plan.observed.spec, place)
         if not space.blocks or not _feasible(plan.observed, everything):
             raise InfeasibleError(error.message, place=where, remedy=error.remedy, conflict=error.conflict) from error
         members = sum(len(block.shares) for block in space.blocks)
@@ -104,6 +106,34 @@ def _feasible(observed: Observed, coordinates: Coordinates) -> bool:
     return True
 
 
-def _place_of(bound: str, place: Callable[[str], Place]) -> Place:
+@contextmanager
+def located(spec: MixSpec, place: Callable[[str], Place]) -> Iterator[None]:
+    """Give bounds that turn out to exclude each other, once there are laws, the place where one is declared.
+
+    Args:
+        spec: the mix file.
+        place: address in it → its place.
+
+    Raises:
+        InfeasibleError: as it was raised inside, with a place.
+    """
+    try:
+        yield
+    except InfeasibleError as error:
+        where = error.place or _where(error.conflict, spec, place)
+        raise InfeasibleError(error.message, place=where, remedy=error.remedy, conflict=error.conflict) from error
+
+
+def _where(conflict: Iterable[str], spec: MixSpec, place: Callable[[str], Place]) -> Place | None:
+    """The first place of the mix file at which a bound of the conflict is declared."""
+    addresses = filter(None, (_address(name, spec) for name in conflict))
+    found = sorted((place(address) for address in addresses), key=lambda at: (at.line or 0, at.column or 0))
+    return found[0] if found else None
+
+
+def _address(bound: str, spec: MixSpec) -> str | None:
     kind, _, subject = bound.partition(":")
-    return place(_ADDRESSES[kind].format(subject))
+    if kind == "guardrail":
+        number = next(i for i, rail in enumerate(spec.objective.guardrails) if rail.metric == subject)
+        return f"objective.guardrails[{number}].max_regression"
+    return _ADDRESSES[kind].format(subject) if kind in _ADDRESSES else None
