@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from olmixctl.errors import OlmixctlError
 from olmixctl.mixture import Mixture
 from olmixctl.solve.certificate import EXACT_TOLERANCE, Certificate, certify_program
 from olmixctl.solve.exponents import Array, Exponents
 from olmixctl.solve.feasible import check_program, with_room
 from olmixctl.solve.interior import Interior, minimise
-from olmixctl.solve.problem import ConvexMetric, MixProblem
+from olmixctl.solve.problem import ConvexMetric, MixProblem, SolveError
 from olmixctl.solve.program import Program, build
 
 __all__ = ["ACTIVE", "Solution", "SolveError", "optimum", "quick_optimum", "solve"]
@@ -36,10 +35,6 @@ _ATTEMPTS: tuple[dict[str, float], ...] = (
     {},
     {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7, "max_iter": 500},
 )
-
-
-class SolveError(OlmixctlError):
-    """The solver gave no answer that can be trusted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

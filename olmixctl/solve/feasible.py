@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from olmixctl.errors import InfeasibleError
 from olmixctl.solve.exponents import Array
 from olmixctl.solve.interior import widest
-from olmixctl.solve.problem import ConvexMetric, MixProblem
+from olmixctl.solve.problem import ConvexMetric, MixProblem, SolveError
 from olmixctl.solve.program import Program, build
 from olmixctl.solve.rows import Rows, Side
 
@@ -22,8 +22,8 @@ _SLACK = 1e-9
 """Bounds that a mix can meet within this are taken as met: it is a thousandth of the grid."""
 _OF_SEVERAL = ("constraint:", "guardrail:", "max_ratio:", "min_ratio:", "ratio:")
 """Bounds that are on several domains, which may overlap: they do not add up to one."""
-_MET = 1e-8
-_CUTS = 200
+_MET, _CUTS = 1e-8, 200
+"""Where bent rows agree as far as tangents tell, they are taken as met within this; tangents that are tried."""
 ROOM = 5e-8
 """A twentieth of the grid: the least width in which the optimum is looked for."""
 
@@ -102,7 +102,7 @@ def _agree(program: Program, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_
     not, tangents where the linear program ends are added, one after the other (Kelley 1960).
 
     Raises:
-        ArithmeticError: neither a mix nor a proof that there is none was found.
+        SolveError: neither a mix nor a proof that there is none was found.
     """
     rows = program.rows.kept(keep_K, keep_E)
     if rows.linear.all():
@@ -117,7 +117,10 @@ def _agree(program: Program, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_
         least, x_C = _least_breach(cuts, rows)
         if least > _SLACK or breach <= _MET:
             return least <= _SLACK
-    raise ArithmeticError(f"the bounds with guardrails were neither met nor refuted in {_CUTS} steps")
+    raise SolveError(
+        f"{_CUTS} steps neither met the bounds with their guardrails nor refuted them",
+        remedy="loosen a guardrail a little, or tighten it",
+    )
 
 
 def _least_breach(cuts: Sequence[tuple[Array, Array]], rows: Rows) -> tuple[float, Array]:

@@ -2,7 +2,7 @@
 
 All programs are stepped together by a primal–dual interior-point method (Boyd & Vandenberghe, Convex Optimization,
 §11.7, with Mehrotra's predictor and corrector), each until its residuals are below 1e-9. Nothing is certified here; a
-program that does not get there, or whose objective is the worst of several families, is left to `optimum`, which is.
+program that does not get there, or whose objective is the worst of several families, is left to `quick_optimum`.
 
 Array dimensions: N programs, n of them still open, C free coordinates, K inequality rows, I = K + C with x ≥ 0
 appended, E equality rows.
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import OlmixctlError
-from olmixctl.solve.exact import optimum
+from olmixctl.solve.exact import quick_optimum
 from olmixctl.solve.exponents import Array
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.stack import Index, Stack
@@ -77,10 +77,10 @@ def optima(problems: Sequence[MixProblem], laws: Sequence[Sequence[ConvexMetric]
             x_NC[rows], solved_N[rows] = _minimised(stack.take(rows))
     for n in np.flatnonzero(~solved_N).tolist():
         try:
-            found = optimum(problems[min(n, len(problems) - 1)], laws[n])
+            point = quick_optimum(problems[min(n, len(problems) - 1)], laws[n])
         except (OlmixctlError, np.linalg.LinAlgError):
             continue
-        x_NC[n], solved_N[n] = stack.first.vector(found.point), True
+        x_NC[n], solved_N[n] = stack.first.vector(point), True
     return Optima(stack, x_NC, solved_N)
 
 

@@ -14,9 +14,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from olmixctl.errors import OlmixctlError
 from olmixctl.mixture import Block, Coordinates, Mixture
 
-__all__ = ["ConvexMetric", "LinearBound", "MixProblem", "WorstCase", "block_cap", "cap_rows", "caps"]
+__all__ = ["ConvexMetric", "LinearBound", "MixProblem", "SolveError", "WorstCase", "block_cap", "cap_rows", "caps"]
+
+
+class SolveError(OlmixctlError):
+    """The solver gave no answer that can be trusted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
