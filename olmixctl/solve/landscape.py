@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.solve.exponents import Array
+from olmixctl.solve.feasible import check_program, with_room
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import Program, build
 
@@ -57,7 +58,7 @@ class Landscape:
     Attributes:
         problem: what is solved.
         laws: what predicts.
-        bare: the problem without laws: KL, rows, held coordinates.
+        bare: the problem without laws: KL, rows and their room, held coordinates.
         metrics: M names that count in the objective or in a guardrail.
         curves: convex laws of the same metrics.
         columns_M: where the laws have them.
@@ -84,7 +85,7 @@ class Landscape:
 
         Raises:
             ValueError: the laws are over other coordinates, or lack a metric.
-            InfeasibleError: a coordinate without a reference is held above zero.
+            InfeasibleError: the linear bounds exclude each other.
         """
         if tuple(laws.coordinates) != problem.coordinates.names:
             raise ValueError("the laws are over other coordinates than the problem")
@@ -95,10 +96,12 @@ class Landscape:
         lost = [name for name in metrics if name not in laws.metrics or name not in by_name]
         if lost:
             raise ValueError(f"metric {lost[0]!r} has no fit")
+        bare = build(replace(problem, metric_weights={}, guardrails=(), worst_case=()), ())
+        check_program(bare, problem)
         return cls(
             problem=problem,
             laws=laws,
-            bare=build(replace(problem, metric_weights={}, guardrails=(), worst_case=()), ()),
+            bare=with_room(bare),
             metrics=metrics,
             curves=tuple(by_name[name] for name in metrics),
             columns_M=np.array([laws.metrics.index(name) for name in metrics], dtype=np.intp),
@@ -132,6 +135,13 @@ class Landscape:
         moved = max((abs(point[name] - weight) for name, weight in self.bare.held.items()), default=0.0)
         return max(self.bare.rows.violation(self.bare.vector(point)), moved)
 
+    def on_simplex(self, x_C: Array) -> Array:
+        """A point near by without negative weights whose free coordinates sum to what held ones leave."""
+        free_C = np.isin(self.problem.coordinates.names, self.bare.names)
+        inside_C = np.where(free_C, np.maximum(x_C, 0.0), x_C)
+        total = float(inside_C[free_C].sum())
+        return inside_C if total <= 0 else np.where(free_C, inside_C * (self.bare.rows.target_E[0] / total), inside_C)
+
     def model(self, x_C: Array, factor: float = 1.0) -> tuple[ConvexMetric, ...]:
         """A convex law a metric, with value and slope of the laws at `x_C` and `factor` times the bend of curves."""
         losses_M = self.losses(x_C[None])[0]
@@ -155,6 +165,11 @@ class Landscape:
                 )
             )
         return tuple(found)
+
+    def program(self, model: Sequence[ConvexMetric], problem: MixProblem | None = None) -> Program:
+        """The convex program of a model, with room inside its bounds; of the landscape's problem, or of one like it."""
+        program = build(problem or self.problem, model)
+        return with_room(program) if len(self.rails_G) else replace(program, room=self.bare.room)
 
     def vector(self, point: Mapping[str, float]) -> Array:
         """A point as an array."""

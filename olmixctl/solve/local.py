@@ -11,6 +11,7 @@ There may be a lower minimum elsewhere: a status of `local` says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from olmixctl.mixture import Mixture
 from olmixctl.solve.certificate import ROUNDED_TOLERANCE, Certificate
 from olmixctl.solve.exact import Solution, optimum
 from olmixctl.solve.exponents import Array
-from olmixctl.solve.feasible import check_program, with_room
+from olmixctl.solve.feasible import with_room
 from olmixctl.solve.interior import minimise
 from olmixctl.solve.landscape import Landscape, Laws
 from olmixctl.solve.problem import ConvexMetric, MixProblem, WorstCase
@@ -42,6 +43,12 @@ _KEPT_PROMISE = 0.1
 """Part of the fall that a model promises which the laws have to keep."""
 _ROUNDING = 5e-15
 """A promise below this, relative to the objective, is made of rounding errors."""
+_EXACT = 1e-10
+"""Linear bounds hold within this where a step leaves the models' optima."""
+_MEMORY = 5
+"""Models before the last whose optima are remembered."""
+_HOPE = 20.0
+"""A path whose promise, so many times over, does not reach the lowest one is given up."""
 _PARTS = 0.5 ** np.arange(7.0)
 _BEND, _LEAST_BEND, _MOST_BEND = 4.0, 0.05, 256.0
 _KEEPS = 1e-7
@@ -55,11 +62,22 @@ _NEAR = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A point on the way: where, how low, the bend its last model needed, and whether it has ended."""
+    """A point on the way.
+
+    Attributes:
+        x_C: where.
+        value: how low.
+        factor: bend that its last model needed.
+        promise: fall that its last model promised.
+        past: points before and the optima of their models, the latest last.
+        ended: no step leads on.
+    """
 
     x_C: Array
     value: float
     factor: float = 1.0
+    promise: float = math.inf
+    past: tuple[tuple[Array, Array], ...] = ()
     ended: bool = False
 
 
@@ -79,10 +97,9 @@ def local_optimum(
         ValueError: a metric has no fit.
     """
     land = Landscape.of(problem, laws, curves)
-    check_program(land.bare, problem)
     places = _starts(land, starts)
     for kept in (_EARLY_KEPT, *[_KEPT] * _ROUNDS):
-        places = _distinct([_descend(land, place, _STEPS) for place in places])[:kept]
+        places = _promising(_distinct([_descend(land, place, _STEPS) for place in places])[:kept])
     return _solution(land, places[0].x_C)
 
 
@@ -111,7 +128,7 @@ def certify_local(
 
 def _certificate(land: Landscape, x_C: Array, tolerance: float) -> Certificate:
     objective, over = float(land.objective(x_C[None])[0]), max(float(land.excess(x_C[None])[0]), 0.0)
-    program = with_room(build(_loosened(land, over), land.model(x_C)))
+    program = land.program(land.model(x_C), _loosened(land, over))
     found = minimise(program)
     primal, bound = max(land.breach(x_C), over), program.value(found.x_C)
     gap = objective - bound
@@ -203,6 +220,11 @@ def _distinct(places: Sequence[_Place]) -> list[_Place]:
     return kept
 
 
+def _promising(places: Sequence[_Place]) -> list[_Place]:
+    """Those that may still end below the lowest."""
+    return [place for place in places if place.value - _HOPE * place.promise <= places[0].value]
+
+
 def _descend(land: Landscape, place: _Place, steps: int) -> _Place:
     """At most so many steps down."""
     for _ in range(steps):
@@ -216,32 +238,51 @@ def _step(land: Landscape, place: _Place) -> _Place:
     """Towards the optimum of a convex model, as far as the laws keep its promise; ended where nothing is promised."""
     factor = place.factor
     while factor <= _MOST_BEND:
-        program = with_room(build(land.problem, land.model(place.x_C, factor)))
+        program = land.program(land.model(place.x_C, factor))
         with np.errstate(all="ignore"):  # far from the point a model may overflow; its answer is tried, not believed
             found = minimise(program)
-            promised = place.value - program.value(found.x_C)
+            promise = place.value - program.value(found.x_C)
         if found.converged:
-            if promised <= _ROUNDING * max(1.0, abs(place.value)):
-                return replace(place, ended=True)
-            way_C = land.vector(program.point(found.x_C)) - place.x_C
-            reached = _walk(land, place, way_C, promised)
+            if promise <= _ROUNDING * max(1.0, abs(place.value)):
+                return replace(place, promise=max(promise, 0.0), ended=True)
+            past = (*place.past[-_MEMORY:], (place.x_C, land.vector(program.point(found.x_C))))
+            reached = _walk(land, place, past, promise)
             if reached is not None:
-                length, x_C, value = reached
+                whole, x_C, value = reached
                 short = bool(np.abs(x_C - place.x_C).max() <= _STILL)
-                return _Place(x_C, value, max(factor / 2, _LEAST_BEND) if length == 1.0 else factor, short)
+                return _Place(x_C, value, max(factor / 2, _LEAST_BEND) if whole else factor, promise, past, short)
         factor *= _BEND
     return replace(place, ended=True)
 
 
-def _walk(land: Landscape, place: _Place, way_C: Array, promised: float) -> tuple[float, Array, float] | None:
-    """The longest part of the way that lowers the objective as promised and keeps guardrails: part, point, value."""
-    ahead_NC = place.x_C + _PARTS[:, None] * way_C
-    value_N = land.objective(ahead_NC)
-    good_N = (value_N <= place.value - _KEPT_PROMISE * promised * _PARTS) & (land.excess(ahead_NC) <= _KEEPS)
+def _walk(
+    land: Landscape, place: _Place, past: tuple[tuple[Array, Array], ...], promise: float
+) -> tuple[bool, Array, float] | None:
+    """The lowest place ahead that keeps guardrails and the promise: whether the whole way was good, point, value.
+
+    Ahead are parts of the way to the model's optimum, and where the last optima together point (`_beyond`).
+    """
+    ahead_NC = place.x_C + _PARTS[:, None] * (past[-1][1] - place.x_C)
+    further_C = land.on_simplex(_beyond(past))
+    if land.breach(further_C) <= _EXACT:
+        ahead_NC = np.concatenate([ahead_NC, further_C[None]])
+    value_N, part_N = land.objective(ahead_NC), np.append(_PARTS, 1.0)[: len(ahead_NC)]
+    good_N = (value_N <= place.value - _KEPT_PROMISE * promise * part_N) & (land.excess(ahead_NC) <= _KEEPS)
     if not good_N.any():
         return None
-    at = int(np.argmax(good_N))
-    return float(_PARTS[at]), ahead_NC[at], float(value_N[at])
+    at = int(np.argmin(np.where(good_N, value_N, np.inf)))
+    return bool(good_N[0]), ahead_NC[at], float(value_N[at])
+
+
+def _beyond(past: Sequence[tuple[Array, Array]]) -> Array:
+    """Where the steps of the last models would vanish, were they linear in the point (Anderson 1965)."""
+    at_HC, to_HC = np.array([x_C for x_C, _ in past]), np.array([x_C for _, x_C in past])
+    step_HC = to_HC - at_HC
+    change_HC = np.diff(step_HC, axis=0)
+    if not len(change_HC):
+        return np.asarray(to_HC[-1])
+    share_H = np.linalg.lstsq(change_HC.T, step_HC[-1], rcond=1e-10)[0]
+    return np.asarray(to_HC[-1] - share_H @ np.diff(to_HC, axis=0))
 
 
 def _solution(land: Landscape, x_C: Array) -> Solution:
