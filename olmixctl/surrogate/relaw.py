@@ -1,7 +1,11 @@
 """The saturating law on other runs: from the parameters of a fit, a few damped Newton steps, all in one batch.
 
-The objective is that of `saturating`: the likelihood of normal noise whose variance is integrated out, and the priors;
-each run counts as often as it was drawn, and units are those of the fit.
+The objective is that of `saturating`, noise, priors and units those of the fit:
+
+    ½ Σ_r count_r residual_r² / variance  +  the priors
+
+with the variance at which the fit's own objective has the same slope. A draw of few different runs would else take what
+it can follow to the last digit for exact. Each run counts as often as it was drawn.
 
 Array dimensions: B problems, R runs, S sampled coordinates, P = 2 S + 2 parameters.
 """
@@ -20,7 +24,7 @@ from olmixctl.surrogate.returns import by_scale, returns
 
 __all__ = ["Drawn", "Prior", "refine"]
 
-_ITERATIONS = 100
+_ITERATIONS = 500
 _SETTLED = 1e-9
 """Newton's decrement over (1 + the objective): parameters are then within some 1e-4 of a posterior deviation."""
 _MAX_EXPONENT = 40.0
@@ -29,27 +33,24 @@ _FLOOR = 1e-12
 _NEAR = 1e-2
 """Decrement, relative as above, from which the curvature is the exact one."""
 _DIFFERENCE = 1e-4
+_LEAST_CURVATURE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Normal priors of the parameters, the box they stay in, and the noise that is taken as seen: P each.
+    """Normal priors of the parameters, and the box they stay in: P each.
 
     Attributes:
         mean_P: means.
         precision_P: one over variances.
         least_P: lower ends.
         most_P: upper ends.
-        noise: sum of squares of as many residuals as `count`.
-        count: of them.
     """
 
     mean_P: Array
     precision_P: Array
     least_P: Array
     most_P: Array
-    noise: float
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Drawn:
         least_B: the least loss of the fit, which the offset is a share of.
         mean_B: its mean loss.
         unit_B: its standard deviation of losses.
+        weight_B: one over the variance of residuals, in these units.
         prior: the same for all.
     """
 
@@ -72,6 +74,7 @@ class Drawn:
     least_B: Array
     mean_B: Array
     unit_B: Array
+    weight_B: Array
     prior: Prior
 
     def take(self, index: Index) -> Drawn:
@@ -83,19 +86,22 @@ class Drawn:
             least_B=self.least_B[index],
             mean_B=self.mean_B[index],
             unit_B=self.unit_B[index],
+            weight_B=self.weight_B[index],
         )
 
     def value(self, at_BP: Array) -> Array:
         """Minus the log posterior, up to a constant: B."""
-        residual_BR = self._law(at_BP)[0]
-        return self._sum(at_BP, self._total(residual_BR))
+        return self._sum(at_BP, self.squares(at_BP))
+
+    def squares(self, at_BP: Array) -> Array:
+        """Σ count residual²: B."""
+        return np.asarray((self.counts_BR * self._law(at_BP)[0] ** 2).sum(axis=1))
 
     def quadratic(self, at_BP: Array, exact_B: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
         """Value, gradient (B × P) and second derivatives (B × P × P): exact ones where `exact_B`, else Gauss–Newton."""
         parts = self._parts(at_BP)
-        total_B = self._total(parts.residual_BR)
-        factor_B1 = (self._count() / total_B)[:, None]
-        pull_BR = factor_B1 * self.counts_BR * parts.residual_BR
+        weight_BR = self.weight_B[:, None] * self.counts_BR
+        pull_BR = weight_BR * parts.residual_BR
         along_BP = np.concatenate(
             [
                 np.matmul((pull_BR * parts.growth_BR)[:, None], parts.inner_BRX[:, :, :1])[:, 0],
@@ -104,16 +110,14 @@ class Drawn:
             ],
             axis=1,
         )
-        weight_BR = factor_B1 * self.counts_BR
         hessian_BPP = self._gauss_newton(parts, weight_BR)
         if exact_B.any():
-            more_BPP = self._second(at_BP, parts, pull_BR)
-            more_BPP -= (2.0 / self._count())[:, None, None] * along_BP[:, :, None] * along_BP[:, None, :]
-            hessian_BPP[exact_B] += more_BPP[exact_B]
+            hessian_BPP[exact_B] += self._second(at_BP, parts, pull_BR)[exact_B]
         every = np.arange(at_BP.shape[1])
         hessian_BPP[:, every, every] += self.prior.precision_P
         slope_BP = along_BP + self.prior.precision_P * (at_BP - self.prior.mean_P)
-        return self._sum(at_BP, total_B), slope_BP, hessian_BPP
+        value_B = self._sum(at_BP, (self.counts_BR * parts.residual_BR**2).sum(axis=1))
+        return value_B, slope_BP, hessian_BPP
 
     def _gauss_newton(self, parts: _Parts, weight_BR: Array) -> Array:
         """Σ weight ∂r ∂r': B × P × P."""
@@ -158,17 +162,9 @@ class Drawn:
             ends.append(by_scale(self.weights_RS, moved_BS, returns(self.weights_RS, moved_BS)))
         return np.asarray(-slope_BS[:, None] * (ends[0] - ends[1]) / (2.0 * _DIFFERENCE))
 
-    def _sum(self, at_BP: Array, total_B: Array) -> Array:
+    def _sum(self, at_BP: Array, squares_B: Array) -> Array:
         away_BP = at_BP - self.prior.mean_P
-        return np.asarray(
-            0.5 * self._count() * np.log(total_B) + 0.5 * (self.prior.precision_P * away_BP**2).sum(axis=1)
-        )
-
-    def _total(self, residual_BR: Array) -> Array:
-        return np.asarray((self.counts_BR * residual_BR**2).sum(axis=1) + self.prior.noise)
-
-    def _count(self) -> Array:
-        return np.asarray(self.counts_BR.sum(axis=1) + self.prior.count)
+        return np.asarray(0.5 * self.weight_B * squares_B + 0.5 * (self.prior.precision_P * away_BP**2).sum(axis=1))
 
     def _offset(self, at_BP: Array) -> Array:
         return np.asarray(self.least_B / (1.0 + np.exp(-at_BP[:, 1])))
@@ -212,19 +208,19 @@ def refine(drawn: Drawn, start_BP: Array) -> tuple[Array, NDArray[np.bool_]]:
     prior, count = drawn.prior, len(start_BP)
     at_BP = np.clip(start_BP, prior.least_P, prior.most_P)
     damping_B, open_n, settled_B = np.full(count, 1e-3), np.arange(count), np.zeros(count, dtype=bool)
-    near_B = np.zeros(count, dtype=bool)
-    every = np.arange(at_BP.shape[1])
+    near_B, bent_B = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     for _ in range(_ITERATIONS):
         part = drawn.take(open_n)
         value_n, slope_nP, hessian_nPP = part.quadratic(at_BP[open_n], near_B[open_n])
-        diagonal_nP = np.maximum(np.abs(hessian_nPP[:, every, every]), prior.precision_P)
-        hessian_nPP[:, every, every] += damping_B[open_n, None] * diagonal_nP
-        step_nP = -np.linalg.solve(hessian_nPP, slope_nP[:, :, None])[:, :, 0]
+        hessian_nPP[bent_B[open_n]] = _upwards(hessian_nPP[bent_B[open_n]])
+        step_nP = _step(slope_nP, hessian_nPP, damping_B[open_n], prior)
         trial_nP = np.clip(at_BP[open_n] + step_nP, prior.least_P, prior.most_P)
         gain_n, scale_n = -(slope_nP * step_nP).sum(axis=1), 1.0 + np.abs(value_n)
         better_n = (gain_n >= 0.0) & (part.value(trial_nP) <= value_n + _FLOOR * scale_n)
         at_BP[open_n[better_n]] = trial_nP[better_n]
         done_n = better_n & (gain_n <= _SETTLED * scale_n) & (damping_B[open_n] <= 1e-2)
+        # A refusal near the end is a saddle's: from then on every direction counts as curved upwards.
+        bent_B[open_n[near_B[open_n] & ~better_n]] = True
         near_B[open_n[better_n]] = gain_n[better_n] <= _NEAR * scale_n[better_n]
         settled_B[open_n[done_n]] = True
         scaled_n = damping_B[open_n] * np.where(better_n, 0.2, 10.0)
@@ -233,3 +229,18 @@ def refine(drawn: Drawn, start_BP: Array) -> tuple[Array, NDArray[np.bool_]]:
         if not len(open_n):
             break
     return at_BP, settled_B
+
+
+def _step(slope_nP: Array, hessian_nPP: Array, damping_n: Array, prior: Prior) -> Array:
+    """The damped Newton step of each problem."""
+    every = np.arange(slope_nP.shape[1])
+    diagonal_nP = np.maximum(np.abs(hessian_nPP[:, every, every]), prior.precision_P)
+    hessian_nPP[:, every, every] += damping_n[:, None] * diagonal_nP
+    return -np.asarray(np.linalg.solve(hessian_nPP, slope_nP[:, :, None])[:, :, 0])
+
+
+def _upwards(hessian_nPP: Array) -> Array:
+    """Curvatures of the same size, and none downwards."""
+    values_nP, vectors_nPP = np.linalg.eigh(hessian_nPP)
+    steep_nP = np.maximum(np.abs(values_nP), _LEAST_CURVATURE)
+    return np.matmul(vectors_nPP * steep_nP[:, None, :], vectors_nPP.transpose(0, 2, 1))

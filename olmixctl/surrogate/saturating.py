@@ -149,7 +149,7 @@ class Saturating:
         targets, metrics = start.targets, len(start.inner_KP)
         weights_RS = np.ascontiguousarray(evidence.weights_RC[:, targets.sampled_C])
         losses_KR = evidence.losses_RM[:, targets.moving_M].T
-        least_K, mean_K, unit_K = _units(targets)
+        (least_K, mean_K, unit_K), weight_K = _units(targets), _weight(start)
         for part in draws.batches(weights_RS.size * max(metrics, 1)):
             every = np.tile(np.arange(metrics), len(part))
             drawn = Drawn(
@@ -159,6 +159,7 @@ class Saturating:
                 least_B=least_K[every],
                 mean_B=mean_K[every],
                 unit_B=unit_K[every],
+                weight_B=weight_K[every],
                 prior=_prior(weights_RS.shape[1]),
             )
             at_BP, settled_B = refine(drawn, start.inner_KP[every])
@@ -287,6 +288,23 @@ def _units(targets: Targets) -> tuple[Array, Array, Array]:
     return losses_KR.min(axis=1), losses_KR.mean(axis=1), losses_KR.std(axis=1)
 
 
+def _weight(start: SaturatingFit) -> Array:
+    """One over the variance of residuals at which a refit on the same runs stays where it is: K."""
+    targets, ones_K = start.targets, np.ones(len(start.inner_KP))
+    least_K, mean_K, unit_K = _units(targets)
+    own = Drawn(
+        weights_RS=targets.weights_RS,
+        losses_BR=targets.losses_KR,
+        counts_BR=np.ones_like(targets.losses_KR),
+        least_B=least_K,
+        mean_B=mean_K,
+        unit_B=unit_K,
+        weight_B=ones_K,
+        prior=_prior(targets.weights_RS.shape[1]),
+    )
+    return np.asarray((len(targets.weights_RS) + _NOISE_COUNT) / (own.squares(start.inner_KP) + _LEAST_NOISE))
+
+
 def _prior(coordinates: int) -> Prior:
     """The priors of all parameters."""
     priors = (_LEVEL, _OFFSET, _SLOPE, _SCALE)
@@ -295,8 +313,6 @@ def _prior(coordinates: int) -> Prior:
         precision_P=_spread([p[1] ** -2 for p in priors], coordinates),
         least_P=_spread(_LEAST, coordinates),
         most_P=_spread(_MOST, coordinates),
-        noise=_LEAST_NOISE,
-        count=_NOISE_COUNT,
     )
 
 
