@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from olmixctl.methods.olmix import Fitted, Solved, swarm_problem
+from olmixctl.methods.laws import Fitted
+from olmixctl.methods.olmix import Solved, swarm_problem
+from olmixctl.methods.sensitivity import sensitivity_of
 from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.model import Observed
 from olmixctl.surrogate.model import Array, Evidence, Fit
@@ -32,7 +34,7 @@ class Standing:
     Attributes:
         swarm: what its runs are drawn for; `count` does not matter.
         evidence: every usable run so far.
-        fit: the laws fitted on it.
+        fit: convex laws fitted on it; where the mix is decided by others, those that guide them.
         point: coordinate → weight of the mix that they lead to.
         metric_weights: metric → weight in the objective.
         kl: λ.
@@ -66,7 +68,7 @@ def standing_of(observed: Observed, coordinates: Coordinates, fitted: Fitted, so
     return Standing(
         swarm=swarm_problem(observed, coordinates, 1),
         evidence=fitted.evidence,
-        fit=fitted.fit,
+        fit=fitted.guide or fitted.fit,
         point=solved.solution.point,
         metric_weights=solved.problem.metric_weights,
         kl=solved.problem.kl,
@@ -79,9 +81,8 @@ def next_batch(standing: Standing, size: int) -> tuple[GridMixture, ...]:
     Raises:
         InfeasibleError: the proxy's data limits sum to less than one.
     """
-    known_KC = standing.evidence.weights_RC[:, _columns(standing)]
     belief, decided = _belief(standing)
-    return ask(replace(standing.swarm, count=size), belief, decided, known_KC)
+    return ask(replace(standing.swarm, count=size), belief, decided, len(standing.evidence.runs))
 
 
 def confidence_of(standing: Standing, epsilon: float) -> Confidence:
@@ -97,14 +98,11 @@ def confidence_of(standing: Standing, epsilon: float) -> Confidence:
 def _belief(standing: Standing) -> tuple[Belief, Decided]:
     evidence, columns = standing.evidence, _columns(standing)
     weight_M = np.array([standing.metric_weights.get(name, 0.0) for name in evidence.metrics])
-    share_M = weight_M / weight_M.sum()
     point_C = np.array([standing.point[name] for name in evidence.coordinates])
-    decided = Decided(
-        point_C=_normalised(point_C[None, columns])[0],
-        kl=max(standing.kl, _LEAST_KL),
-        slopes_C=(share_M @ standing.fit.gradient(point_C))[columns],
-    )
-    return Belief(_normalised(evidence.weights_RC[:, columns]), evidence.losses_RM, share_M), decided
+    decided = Decided(point_C=_normalised(point_C[None, columns])[0], kl=max(standing.kl, _LEAST_KL))
+    known_KC = _normalised(evidence.weights_RC[:, columns])
+    sensitivity = sensitivity_of(standing.fit, evidence, columns, weight_M / weight_M.sum())
+    return Belief(known_KC, sensitivity), decided
 
 
 def _columns(standing: Standing) -> list[int]:

@@ -19,19 +19,19 @@ import csv
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from olmixctl.methods.laws import Fitted, best_from, best_near
+from olmixctl.methods.problem import convex_metrics, is_convex
 from olmixctl.methods.sequential import Standing, confidence_of, next_batch
-from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates, GridMixture, Mixture
-from olmixctl.solve import ConvexMetric
-from olmixctl.solve.exact import quick_optimum
+from olmixctl.mixture import SHARE_UNITS, Block, Coordinates, GridMixture, Mixture
+from olmixctl.solve.exact import optimum
 from olmixctl.surrogate import FAMILIES, Evidence
-from olmixctl.surrogate.model import Fit
-from olmixctl.surrogate.saturating import SaturatingFit
+from olmixctl.surrogate.choice import choose
 from olmixctl.swarm import draw_informative, draw_swarm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -59,29 +59,11 @@ class Cell:
     bound: float
 
 
-def laws(fit: Fit) -> tuple[ConvexMetric, ...]:
-    """The fitted laws as the solver sees them."""
-    if isinstance(fit, SaturatingFit):
-        return tuple(
-            ConvexMetric(
-                name=metric,
-                offset=float(fit.offsets_M[m]),
-                level=float(fit.levels_M[m]),
-                coefficients={},
-                returns={
-                    name: (float(a), float(s))
-                    for name, a, s in zip(fit.coordinates, fit.slopes_MC[m], fit.scales_MC[m], strict=True)
-                },
-            )
-            for m, metric in enumerate(fit.metrics)
-        )
-    parts = fit.parameters()
-    return tuple(
-        ConvexMetric(
-            name=metric, offset=float(c), coefficients=dict(zip(fit.coordinates, map(float, a_C), strict=True))
-        )
-        for metric, c, a_C in zip(fit.metrics, parts["offsets"], parts["coefficients"], strict=True)
-    )
+def fit_family(evidence: Evidence, name: str) -> Fitted:
+    """Fitted laws of a family; `auto` chooses as a mix file does."""
+    family = choose(evidence).family.name if name == "auto" else name
+    guide = FAMILIES["saturating"].fit(evidence) if family == "gaussian" else None
+    return Fitted(family=family, reason="", evidence=evidence, fit=FAMILIES[family].fit(evidence), guide=guide)
 
 
 @dataclass(frozen=True)
@@ -94,17 +76,27 @@ class Solver:
     coordinates: Coordinates
 
     def runs(self, design: list[GridMixture]) -> Evidence:
-        return self.truth.measured([m.as_mixture() for m in design], 1000 * self.truth.seed + self.seed, self.coordinates)
+        return self.truth.measured(
+            [m.as_mixture() for m in design], 1000 * self.truth.seed + self.seed, self.coordinates
+        )
 
     def standing(self, evidence: Evidence) -> Standing:
         """Laws of the evidence and the mix they lead to."""
-        fit = FAMILIES[self.family].fit(evidence)
+        fitted = fit_family(evidence, self.family)
         swarm = self.truth.swarm(1, self.seed, self.coordinates)
-        hold = {name: swarm.prior[name] for name in fit.status.never_sampled}
+        hold = {name: swarm.prior[name] for name in fitted.fit.status.never_sampled}
         problem = self.truth.problem(self.coordinates, hold)
-        point = quick_optimum(problem, laws(fit))
+        starts = []
+        if fitted.guide is not None:
+            starts = [optimum(problem, convex_metrics(fitted.guide)).point]
+        solution = best_near(problem, fitted, starts) if is_convex(fitted.fit) else best_from(problem, fitted, starts)
         return Standing(
-            swarm=swarm, evidence=evidence, fit=fit, point=point, metric_weights=problem.metric_weights, kl=problem.kl
+            swarm=swarm,
+            evidence=evidence,
+            fit=fitted.guide or fitted.fit,
+            point=solution.point,
+            metric_weights=problem.metric_weights,
+            kl=problem.kl,
         )
 
     def regret(self, standing: Standing) -> float:
@@ -160,7 +152,7 @@ def added(truth: Truth, family: str) -> tuple[float, float, int, int]:
     old = Mixture.normalised({name: truth.reference[name] for name in before.names})
     # The lock before: the best mix of the others under the same laws.
     held = Solver(truth, family, truth.seed, Coordinates(truth.domains))
-    swarm = [m for m in draw_informative(truth.swarm(3 * len(truth.domains) + 3, truth.seed)) ]
+    swarm = [m for m in draw_informative(truth.swarm(3 * len(truth.domains) + 3, truth.seed))]
     whole = held.standing(held.runs(swarm))
     shares = {name: round(whole.point[name] * SHARE_UNITS) for name in before.names}
     del old
