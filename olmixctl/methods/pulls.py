@@ -169,8 +169,8 @@ def repetition_for_all(solve: Solve) -> float | None:
 def _row_worth(row: LinearBound, price: float, coordinate: str, solve: Solve) -> BoundWorth:
     found = []
     for shown, then, loose in _looser(row, solve):
-        rows = tuple(loose if other.name == row.name else other for other in solve.problem.rows)
-        worth, share = solve.loosened(replace(solve.problem, rows=rows), coordinate)
+        others = tuple(other for other in solve.problem.rows if other.name != row.name)
+        worth, share = solve.loosened(replace(solve.problem, rows=(*others, *loose)), coordinate)
         found.append(
             BoundWorth(
                 constraint=row.name,
@@ -193,11 +193,11 @@ def _unit(row: LinearBound, solve: Solve) -> float:
     return math.fsum(c * solve.best.point[n] for n, c in in_coordinates(to, solve.problem).items())
 
 
-def _looser(row: LinearBound, solve: Solve) -> Iterator[tuple[float, float, LinearBound]]:
-    """What binds now, what it is loosened to, and the looser row; both sides of a share that is fixed."""
+def _looser(row: LinearBound, solve: Solve) -> Iterator[tuple[float, float, tuple[LinearBound, ...]]]:
+    """What binds now, what it is loosened to, and the looser rows; both sides of a share that is fixed."""
     if row.name.startswith("max_repetition:") and row.upper is not None:
         passes = solve.repetition
-        yield passes, passes + 1.0, replace(row, upper=row.upper * (passes + 1.0) / passes)
+        yield passes, passes + 1.0, (replace(row, upper=row.upper * (passes + 1.0) / passes),)
         return
     if row.ratio is not None:
         yield from _looser_ratios(row, row.ratio)
@@ -206,19 +206,23 @@ def _looser(row: LinearBound, solve: Solve) -> Iterator[tuple[float, float, Line
     below = math.inf if row.lower is None else abs(value - row.lower)
     above = math.inf if row.upper is None else abs(value - row.upper)
     if row.upper is not None and above <= below:
-        yield row.upper, row.upper + STEP, replace(row, upper=row.upper + STEP)
+        yield row.upper, row.upper + STEP, (replace(row, upper=row.upper + STEP),)
     if row.lower is not None and below <= above:
-        yield row.lower, row.lower - STEP, replace(row, lower=row.lower - STEP)
+        yield row.lower, row.lower - STEP, (replace(row, lower=row.lower - STEP),)
 
 
-def _looser_ratios(row: LinearBound, ratio: float) -> Iterator[tuple[float, float, LinearBound]]:
-    """The ratio moved by `RATIO_STEP` of itself to the side that is bounded, or to both."""
+def _looser_ratios(row: LinearBound, ratio: float) -> Iterator[tuple[float, float, tuple[LinearBound, ...]]]:
+    """The ratio moved by `RATIO_STEP` of itself to the side that is bounded; of a fixed one the other side stays."""
     for bounded, sign in ((row.upper, 1.0), (row.lower, -1.0)):
         if bounded is not None:
             then = ratio * (1.0 + sign * RATIO_STEP)
             moved = {leaf: c if c > 0 else -then for leaf, c in row.coefficients.items()}
             lower, upper = (None, bounded) if sign > 0 else (bounded, None)
-            yield ratio, then, replace(row, coefficients=moved, ratio=then, lower=lower, upper=upper)
+            loose = replace(row, coefficients=moved, ratio=then, lower=lower, upper=upper)
+            upper, lower = (None, row.lower) if sign > 0 else (row.upper, None)
+            kept = replace(row, name=f"{row.name} held", lower=lower, upper=upper)
+            fixed = row.lower is not None and row.upper is not None
+            yield ratio, then, (loose, kept) if fixed else (loose,)
 
 
 def _guardrail_worth(name: str, price: float, coordinate: str, solve: Solve) -> BoundWorth:
