@@ -10,11 +10,12 @@ from olmixctl.ledger.model import RunRecord, is_adopted
 from olmixctl.ledger.standing import UNCONTESTED, Standing
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
+from olmixctl.mixture import Coordinates
 from olmixctl.plan.appraisal import Appraise, unknown_laws
 from olmixctl.plan.changes import ChangeSet, detect_changes
 from olmixctl.plan.checks import budget_checks, context_checks, protection_checks, reliability_check
 from olmixctl.plan.cost import calibrate
-from olmixctl.plan.evidence import Recorded, evidence_weights, run_inputs, setting_of
+from olmixctl.plan.evidence import Recorded, covers, evidence_weights, run_inputs, setting_of
 from olmixctl.plan.lost import lost_evidence
 from olmixctl.plan.model import Change, Check, Observed, Plan, PlanBase
 from olmixctl.plan.reuse import choose_route, unmeasured
@@ -80,7 +81,7 @@ def build_plan(
         changes = replace(found, affected=tuple(sorted({*found.affected, *more})))
     wish = _wish(observed, changes, options)
     lost = lost_evidence(lock, records, standing)
-    adopted = _adopted_evidence(observed, lock, records)
+    adopted = _adopted_evidence(observed, lock, changes, records)
     asked = choose_route(observed, lock, changes, wish.reuse, recompute=wish.recompute, lost=lost, adopted=adopted)
     # With nothing to do nothing is fitted or priced: a ledger that reads a run when it is asked for reads none.
     known: Mapping[str, RunRecord] = {} if asked.kind == "none" else records
@@ -98,11 +99,24 @@ def build_plan(
     return _plan(situation, decide(situation, wish), found, options, standing)
 
 
-def _adopted_evidence(observed: Observed, lock: Lock | None, records: Mapping[str, RunRecord]) -> tuple[str, ...]:
-    """The adopted runs that answer, of a lock that rests on such; none is read where they are the lock's own."""
-    if lock is None or not lock.evidence or not is_adopted(observed.trainer):
+def _adopted_evidence(
+    observed: Observed, lock: Lock | None, changes: ChangeSet | None, records: Mapping[str, RunRecord]
+) -> tuple[str, ...]:
+    """The adopted runs that answer for the present whole, of a lock that rests on such; none where something came or
+    changed that they did not sample. No run is read where they are the lock's own.
+    """
+    if lock is None or changes is None or not is_adopted(observed.trainer):
         return ()
-    return lock.evidence if set(records) == set(lock.evidence) else tuple(Recorded.of(observed, records).points)
+    if not changes.affected:
+        if not lock.evidence or lock.blocks or changes.removed:
+            return ()
+        if set(records) == set(lock.evidence) and not changes.evals_added:
+            return lock.evidence
+    points = Recorded.of(observed, records).points
+    sampled = {domain for point in points.values() for domain, weight in point.items() if weight > 0}
+    everything = Coordinates(tuple(observed.states))
+    answer = set(changes.affected) <= sampled and covers(points, everything, adopted=True)
+    return tuple(points) if answer else ()
 
 
 def _plan(

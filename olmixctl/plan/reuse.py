@@ -62,20 +62,22 @@ def choose_route(
         reuse: the strategy.
         recompute: unaffected domains that are estimated anew, too.
         lost: what happened to the runs behind the lock; empty when they are as they were.
-        adopted: keys of the adopted runs that answer for the present, of a lock that rests on adopted runs.
+        adopted: keys of the adopted runs that answer for the present whole, of a lock that rests on adopted runs.
     """
     everything = Coordinates(tuple(observed.states))
     if lock is None or changes is None:
         return Route(kind="train", coordinates=everything, reason="there is no lock yet")
+    if adopted and not recompute and (reuse in ("auto", "none") or not changes.affected):
+        return _adopted(observed, lock, changes, adopted, lost)
     if reuse == "none":
-        return _recompute(observed, lock, changes, everything, (lost, adopted))
+        return _recompute(observed, lock, changes, everything, lost)
     if changes.affected or recompute:
         return _collapse(lock, changes, everything, recompute)
     if changes.removed and not is_incomparable(changes):
         return _keep_all(lock, changes, "only removals: the other ratios stand and are renormalised")
     if changes.removed:
         return Route(kind="train", coordinates=everything, reason=_INCOMPARABLE)
-    return _same_domains(observed, lock, changes, reuse, (lost, adopted))
+    return _same_domains(observed, lock, changes, reuse, lost)
 
 
 def unmeasured(observed: Observed, lock: Lock, changes: ChangeSet, *, asked: bool) -> tuple[str, ...]:
@@ -120,12 +122,10 @@ def zero_route(lock: Lock, changes: ChangeSet, route: Route, evidence: tuple[str
     )
 
 
-def _recompute(
-    observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates, runs: tuple[str, tuple[str, ...]]
-) -> Route:
+def _recompute(observed: Observed, lock: Lock, changes: ChangeSet, everything: Coordinates, lost: str) -> Route:
     settled = not changes.affected and not changes.removed and not lock.blocks and lock.evidence
     if settled:
-        return _same_domains(observed, lock, changes, "none", runs)
+        return _same_domains(observed, lock, changes, "none", lost)
     return Route(kind="train", coordinates=everything, reason="reuse is none: every share is estimated anew")
 
 
@@ -153,14 +153,8 @@ def _keep_all(lock: Lock, changes: ChangeSet, reason: str) -> Route:
     return Route(kind="rescale", coordinates=coordinates, reason=reason, kept_from=lock.serial)
 
 
-def _same_domains(
-    observed: Observed, lock: Lock, changes: ChangeSet, reuse: str, runs: tuple[str, tuple[str, ...]]
-) -> Route:
-    """No domain came or went. What was measured decides whether recorded evidence answers the change.
-
-    `runs` are what was lost of the lock's, and the adopted ones there are.
-    """
-    lost, adopted = runs
+def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str, lost: str) -> Route:
+    """No domain came or went. What was measured decides whether recorded evidence answers the change."""
     everything = Coordinates(tuple(observed.states))
     renamed = _renamed(lock.coordinates, changes.kept)
     from_serial = next((block.from_serial for block in lock.blocks.values()), None)
@@ -172,8 +166,6 @@ def _same_domains(
             reason=_INCOMPARABLE,
             kept_from=from_serial if coordinates.blocks else None,
         )
-    if adopted and not lock.blocks:
-        return _adopted(lock, renamed, runs, settled=_settled(observed, lock, changes))
     if lost:
         return Route(kind="train", coordinates=renamed, reason=lost, kept_from=from_serial)
     if _settled(observed, lock, changes):
@@ -193,15 +185,18 @@ def _same_domains(
     )
 
 
-def _adopted(lock: Lock, coordinates: Coordinates, runs: tuple[str, tuple[str, ...]], *, settled: bool) -> Route:
+def _adopted(observed: Observed, lock: Lock, changes: ChangeSet, runs: tuple[str, ...], lost: str) -> Route:
     """A lock on adopted runs: they cannot be trained again, so it is solved on those that there are."""
-    lost, adopted = runs
-    more = len(set(adopted) - set(lock.evidence))
-    if settled and not (lost or more):
-        return Route(kind="none", coordinates=coordinates, reason="the lock is of this spec and this data")
-    told = lost or (f"{more} more adopted runs are recorded" if more else "recorded evidence answers every change")
-    on = f"; solved on the {len(adopted)} adopted runs there are" if lost else ""
-    return Route(kind="resolve", coordinates=coordinates, reason=told + on, evidence=adopted)
+    everything = Coordinates(tuple(observed.states))
+    more = len(set(runs) - set(lock.evidence))
+    if not (lost or more or changes.affected) and _settled(observed, lock, changes):
+        return Route(kind="none", coordinates=everything, reason="the lock is of this spec and this data")
+    told = "recorded evidence answers every change"
+    if more:
+        told = f"{more} more adopted runs are recorded" + (", of what changed, too" if changes.affected else "")
+    if lost:
+        told = f"{lost}; solved on the {len(runs)} adopted runs there are"
+    return Route(kind="resolve", coordinates=everything, reason=told, evidence=runs)
 
 
 def is_incomparable(changes: ChangeSet) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from adopting import DOMAINS, edit_table, write_declared_mix, write_tables
 from branches import commit, git
+from workspaces import write_mix
 
 from olmixctl.errors import BlockedError, IncompleteError, UsageError
 from olmixctl.importing import Swarm, import_runs
@@ -111,6 +112,11 @@ def test_without_a_word_a_first_plan_trains_and_says_what_is_there(adopted):
         open_at(adopted).apply(plan)
 
 
+def test_who_asks_to_estimate_a_domain_anew_asks_to_train(decided):
+    plan = open_at(decided).plan(PlanOptions(recompute=("web",)))
+    assert (plan.kind, set(plan.coordinates.free)) == ("train", {"web"})
+
+
 def test_a_bound_is_solved_again_on_them(decided):
     write_declared_mix(decided, extra="constraints: [{name: few, domains: [web], max: 0.2}]")
     plan = open_at(decided).plan()
@@ -207,7 +213,7 @@ def test_a_metric_adopted_later_joins_the_runs_there_are(decided):
     found = adopt(decided)
     assert (len(found.adoption.fresh), found.adoption.recorded) == (14, 0)
     assert found.adoption.trainer == open_at(decided).lock().inputs["trainer"]
-    lock = apply(decided).lock
+    lock = apply(decided, None).lock
     assert (len(lock.evidence), set(lock.predicted)) == (14, {"one", "two", "three"})
     (decided / "mixes/base.yaml").write_text(text)
     assert len(apply(decided).lock.evidence) == 14
@@ -303,3 +309,45 @@ def test_branches_of_a_mix_on_adopted_runs_are_joined(decided):
     assert lock.weights["web"] <= 200_000
     assert open_at(decided).verify().ok
     assert open_at(decided).plan().kind == "none"
+
+
+def test_data_that_can_be_read_and_measured_can_be_adopted_for_too(root):
+    """Domains with files and evals held out of them: what is adopted is of these documents, and outlives others."""
+    write_tables(root)
+    write_mix(root, dict.fromkeys(DOMAINS, ""), evals=("code", "docs"), extra="surrogate: log_linear")
+    named = {"metric/one_val_loss": "code-bpb", "metric/two_val_loss": "docs-bpb"}
+    assert adopt(root, evals=named).written == 14
+    lock = apply(root).lock
+    assert open_at(root).verify(deep=True).ok
+    assert open_at(root).plan().kind == "none"
+    (root / "corpora/web/new.txt").write_text("a document that no adopted run has seen")
+    plan = open_at(root).plan()
+    assert (plan.kind, set(plan.coordinates.free)) == ("train", {"web"})
+    assert not open_at(root).verify(deep=True).ok
+    # Adopted anew, the same runs are said to be of what the domain is now.
+    again = adopt(root, evals=named)
+    assert (again.adoption.trainer, again.written) == (lock.inputs["trainer"], 14)
+    plan = open_at(root).plan()
+    assert (plan.kind, set(plan.coordinates.free)) == ("resolve", set(DOMAINS))
+    assert plan.reason == "14 more adopted runs are recorded, of what changed, too"
+    assert open_at(root).plan(PlanOptions(reuse="full")).kind == "train"  # whoever asks to keep ratios keeps them
+    later = apply(root, None).lock
+    assert later.evidence != lock.evidence
+    assert len(later.evidence) == 14
+    assert open_at(root).verify(deep=True).ok
+
+
+def test_replicates_that_differ_too_much_are_a_warning(tmp_path):
+    write_declared_mix(tmp_path)
+    write_tables(tmp_path, 8)
+
+    def repeat(rows):
+        for twin in (5, 6, 7):
+            rows[twin][1:] = rows[twin - 4][1:]
+
+    edit_table(tmp_path / "a.csv", repeat)
+    edit_table(tmp_path / "b.csv", lambda rows: [row.__setitem__(1, str(1 + i % 3)) for i, row in enumerate(rows) if i])
+    adopt(tmp_path)
+    said = remark(open_at(tmp_path).plan(SOLVE), "reliability")
+    assert "the adopted runs cannot tell these mixtures apart" in said
+    assert "tokens" not in said
