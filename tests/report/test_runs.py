@@ -89,3 +89,30 @@ def test_one_run_shows_all_its_results_the_one_in_use_first(look):
 def test_any_run_can_be_shown(record):
     assert record.key in run_text([Entry(record=record)], Look())
     assert record.key[:11] in runs_text("base", [Entry(record=record)], Look())
+
+
+ADOPTED = dataclasses.replace(
+    RUN,
+    inputs=dataclasses.replace(
+        RUN.inputs, model="adopted", tokens=0, sequence_length=0, batch_size=0, seed=17, trainer="adopted1:0123456789ab"
+    ),
+    provenance={"ratios_file": "a.csv", "run_id": "run 17"},
+)
+
+
+def test_adopted_runs_have_ids_and_losses_and_no_tokens(look):
+    lines = runs_text("base", [Entry(record=ADOPTED, used=True)], look).splitlines()
+    assert lines[0] == "base  1 run recorded, all adopted, 1 behind the lock"
+    assert lines[2].split() == ["run", "model", "tokens", "id", "loss", "time", "largest"]
+    assert lines[3].split()[1:7] == ["adopted", "–", "run", "17", "1.0000", "–"]
+    mixed = runs_text("base", [Entry(record=ADOPTED), Entry(record=RUN)], look).splitlines()
+    assert mixed[0] == "base  2 runs recorded, 1 of them adopted, 0 behind the lock"
+    assert "bits/byte" in mixed[2]
+
+
+def test_an_adopted_run_says_that_nothing_is_known_of_its_training(look):
+    text = run_text([Entry(record=ADOPTED)], look)
+    assert "Metrics, units of the adopted losses" in text
+    assert "others; adopted from their tables, how is not known here" in text
+    for word in ("sequence length", "batch size", "bits per byte"):
+        assert word not in text
