@@ -37,7 +37,7 @@ _ITERATIONS = 400
 _FEWER_ITERATIONS = 40
 _TOLERANCE = 1e-8
 _DIFFERENCE = 1e-3
-# The least precision of the posterior is that of the widest prior.
+# The least precision of the posterior: of the widest directions of the prior, where runs say nothing.
 _LEAST_PRECISION = 0.25
 # Entries of a batch of matrices: 32 MB, and several are alive at once.
 _BATCH = 4_000_000

@@ -6,8 +6,8 @@ domain, two kinds of mean are modelled:
     free:  covariance 4 + Σ_j a_j² u_j u_j' + A² exp(−½ Σ_j r_j² (u_j − u_j')²) + noise, mean zero
     held:  the same with a_j = 0.1 in the covariance, and the mean −Σ_j a_j u_j: more of a domain never hurts
 
-All of a, r, s, A and the noise are logarithms with normal priors, and are found at the maximum of the posterior. Array
-dimensions: B problems, R runs, C coordinates, N mixtures, P = 3 C + 2 parameters
+All of a, r, s, A and the noise are logarithms with normal priors, those of one domain correlated, and are found at the
+maximum of the posterior. Array dimensions: B problems, R runs, C coordinates, N mixtures, P = 3 C + 2 parameters
 (log a, log r, log s; log A, log noise).
 """
 
@@ -26,9 +26,11 @@ from olmixctl.surrogate.returns import by_scale, by_share, returns
 __all__ = ["Expected", "Posterior", "Process"]
 
 # Mean and standard deviation of the priors, in units of the standardised targets: most domains matter little to a
-# metric and a few much; returns diminish from a few percent on, anywhere between a thousandth and a half.
-_SLOPE, _RATE, _SCALE = (-2.0, 1.5), (-1.0, 1.0), (float(np.log(0.02)), 2.0)
+# metric and a few much; returns diminish from a few percent on, anywhere between a thousandth and more than everything.
+_SLOPE, _RATE, _SCALE = (-2.5, 1.5), (-1.0, 1.0), (-3.5, 2.0)
 _BEND, _NOISE = (-1.0, 2.0), (-2.5, 1.0)
+# Correlations of a domain's slope, rate and scale: one that matters interacts too, and saturates early.
+_TOGETHER = ((1.0, 0.8, -0.6), (0.8, 1.0, -0.5), (-0.6, -0.5, 1.0))
 # The likelihood is level beyond these: past them the matrices lose their digits, and no posterior is there.
 _LEAST, _MOST = (-9.0, -9.0, -12.0, -9.0, -9.0), (5.0, 5.0, 9.0, 4.0, 4.0)
 _LEVEL = 4.0
@@ -65,9 +67,15 @@ class Process:
         """The priors' means, where the search starts: P."""
         return _spread([p[0] for p in (_SLOPE, _RATE, _SCALE, _BEND, _NOISE)], self.weights_RC.shape[1])
 
-    def precision(self) -> Array:
-        """The priors' precisions: P."""
-        return _spread([p[1] ** -2 for p in (_SLOPE, _RATE, _SCALE, _BEND, _NOISE)], self.weights_RC.shape[1])
+    def pull(self, away_BP: Array) -> Array:
+        """The priors' precision times how far parameters are from their means: B × P."""
+        coordinates = self.weights_RC.shape[1]
+        deviation_3 = np.array([_SLOPE[1], _RATE[1], _SCALE[1]])
+        precision_33 = np.linalg.inv(np.array(_TOGETHER) * deviation_3[:, None] * deviation_3)
+        pull_BP = away_BP * _spread([0.0, 0.0, 0.0, _BEND[1] ** -2, _NOISE[1] ** -2], coordinates)
+        by_kind_B3C = away_BP[:, :-2].reshape(-1, 3, coordinates)
+        pull_BP[:, :-2] = np.matmul(precision_33, by_kind_B3C).reshape(-1, 3 * coordinates)
+        return pull_BP
 
     def objective(self, at_BP: Array, index: Index) -> tuple[Array, Array]:
         """Minus the log posterior (up to a constant) and its gradient."""
@@ -75,8 +83,9 @@ class Process:
         inside_BP = np.clip(at_BP, _spread(_LEAST, coordinates), _spread(_MOST, coordinates))
         value_B, slope_BP = self._likelihood(inside_BP, self.targets_BR[index])
         away_BP = at_BP - self.prior()
-        value_B = value_B + 0.5 * (self.precision() * away_BP**2).sum(axis=1)
-        return value_B, np.where(at_BP == inside_BP, slope_BP, 0.0) + self.precision() * away_BP
+        pull_BP = self.pull(away_BP)
+        value_B = value_B + 0.5 * (pull_BP * away_BP).sum(axis=1)
+        return value_B, np.where(at_BP == inside_BP, slope_BP, 0.0) + pull_BP
 
     def _likelihood(self, at_BP: Array, targets_BR: Array) -> tuple[Array, Array]:
         parts, runs = _parts(at_BP), np.arange(len(self.weights_RC))

@@ -43,6 +43,19 @@ def test_far_outside_the_priors_there_is_still_a_number(held):
         assert (sign * slope_BP > 0).all()
 
 
+def test_a_domain_that_matters_is_expected_to_interact_and_to_saturate_early():
+    """Its slope, rate and scale go together; the prior is a proper one, and has no opinion across domains."""
+    model = process(held=False)
+    precision_PP = model.pull(np.eye(14))
+    assert (np.linalg.eigvalsh(precision_PP) > 0.1).all()
+    np.testing.assert_allclose(precision_PP, precision_PP.T, atol=1e-12)
+    covariance_PP = np.linalg.inv(precision_PP)
+    own, other = [0, 4, 8], [1, 5, 9]
+    assert covariance_PP[0, 4] > 0 > covariance_PP[0, 8]
+    np.testing.assert_allclose(covariance_PP[np.ix_(own, other)], 0.0, atol=1e-12)
+    np.testing.assert_allclose(np.diag(covariance_PP)[own], [1.5**2, 1.0, 2.0**2])
+
+
 def test_the_posterior_agrees_with_the_runs_where_noise_is_small():
     model = process(held=False)
     at_BP = np.repeat(model.prior()[None], 3, axis=0)
