@@ -12,7 +12,7 @@ from typing import Any
 
 from olmixctl.lock.model import LockedConfidence, LockedNoise
 
-__all__ = ["confidence_section", "read_confidence"]
+__all__ = ["confidence_as_json", "confidence_section", "read_confidence"]
 
 _SHARE, _BITS = Decimal("0.01"), Decimal("0.000001")
 
@@ -36,6 +36,15 @@ def confidence_section(record: LockedConfidence) -> dict[str, Any]:
     if change is None:
         return section
     return section | {"change": {"objective": _quantized(change, _BITS), "below_noise": record.below_noise}}
+
+
+def confidence_as_json(record: LockedConfidence) -> dict[str, Any]:
+    """The same section for programs, numbers as floats."""
+    section = confidence_section(record)
+    return {
+        name: {key: float(value) if isinstance(value, Decimal) else value for key, value in part.items()}
+        for name, part in section.items()
+    }
 
 
 def read_confidence(section: Mapping[str, Any] | None) -> LockedConfidence | None:

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from olmixctl.errors import StaleError
 from olmixctl.lock.codec import digest_of
+from olmixctl.lock.confidence import confidence_as_json
 from olmixctl.lock.identity import contents_of, former_names
-from olmixctl.lock.model import Lock, LockedDomain
+from olmixctl.lock.model import Lock, LockedConfidence, LockedDomain
 from olmixctl.mixture import GRID
 
 __all__ = [
@@ -104,6 +105,7 @@ class LockDiff:
         predicted: metrics of either, by name.
         same_laws: both predictions are by the later lock's laws (it was computed from the earlier one); else each is by
             its own lock's.
+        confidence: how sure the later mix is, where it was computed from the earlier one; None where it does not say.
         evidence_added: runs only the later one rests on.
         evidence_removed: runs only the earlier one rests on.
         trainer: of the later one's runs; it says what metrics are counted in.
@@ -119,6 +121,7 @@ class LockDiff:
     same_laws: bool
     evidence_added: tuple[str, ...]
     evidence_removed: tuple[str, ...]
+    confidence: LockedConfidence | None = None
     trainer: str = ""
 
     @property
@@ -148,6 +151,7 @@ class LockDiff:
             "inputs": [{"field": i.field, "before": i.before, "after": i.after} for i in self.inputs],
             "same_laws": self.same_laws,
             "predicted": {m.metric: {"before": _number(m.before), "after": _number(m.after)} for m in self.predicted},
+            "confidence": None if self.confidence is None else confidence_as_json(self.confidence),
             "evidence": {"added": list(self.evidence_added), "removed": list(self.evidence_removed)},
         }
 
@@ -177,6 +181,7 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
         same_laws=child,
         evidence_added=tuple(sorted(set(after.evidence) - set(before.evidence))),
         evidence_removed=tuple(sorted(set(before.evidence) - set(after.evidence))),
+        confidence=after.confidence if child else None,
         trainer=str(after.inputs.get("trainer", "")),
     )
 

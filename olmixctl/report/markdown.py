@@ -9,7 +9,7 @@ from olmixctl.lock.diff import LockDiff
 from olmixctl.mixture import GRID
 from olmixctl.report.numbers import NONE, bits, count, factor, flops, loss_unit, percent, plural, points, seconds
 from olmixctl.report.text_changes import ACTIONS, detail_in_words, is_size, values_in_words
-from olmixctl.report.text_diff import kept_in_words, tokens_in_words
+from olmixctl.report.text_diff import kept_in_words, surely, tokens_in_words
 from olmixctl.report.text_plan import price, step_in_words
 from olmixctl.report.text_rounds import at_most, rounds_in_words
 from olmixctl.report.text_strategies import laws_in_words, loss_in_words
@@ -54,6 +54,7 @@ def diff_markdown(diff: LockDiff) -> str:
     parts.append(_table(["asked for", "before", "after"], inputs))
     metrics = [[_code(m.metric), _bits(m.before), _bits(m.after)] for m in diff.predicted]
     parts.append(_table([f"predicted {loss_unit(diff.trainer)}", "before", "after"], metrics) if not diff.empty else "")
+    parts += [f"{_escaped(text[0].upper() + text[1:])}." for text in surely(diff)] if not diff.empty else []
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -9,8 +9,9 @@ from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, loss_unit, percent, plural, points
 from olmixctl.report.text_changes import values_in_words
+from olmixctl.report.text_confidence import chances_in_words, change_in_words
 
-__all__ = ["diff_text", "kept_in_words", "tokens_in_words"]
+__all__ = ["diff_text", "kept_in_words", "surely", "tokens_in_words"]
 
 _KINDS: dict[str, tuple[str, Tone]] = {
     "added": ("+", "good"),
@@ -112,7 +113,20 @@ def _predicted(diff: LockDiff, look: Look) -> list[str]:
     if all(m.after is None for m in diff.predicted):
         laws = "by the earlier lock's laws: no law stands behind the later one"
     remark = f"{loss_unit(diff.trainer)}, {laws}; less is better"
-    return [heading("Predicted", look, remark), *table(columns, rows, look)]
+    return [heading("Predicted", look, remark), *table(columns, rows, look), *_confidence(diff, look)]
+
+
+def _confidence(diff: LockDiff, look: Look) -> list[str]:
+    """How likely the change is for the better, and whether it is more than noise."""
+    return [line for text in surely(diff) for line in wrapped(f"{text[0].upper()}{text[1:]}.", look, hanging=4)]
+
+
+def surely(diff: LockDiff) -> list[str]:
+    """What is said of how sure a change is, a sentence each; nothing where the locks do not say."""
+    if diff.confidence is None:
+        return []
+    said = (chances_in_words(diff.confidence), change_in_words(diff.confidence, loss_unit(diff.trainer)))
+    return [text for text in said if text]
 
 
 def _bits(value: Decimal | None) -> str:

@@ -11,6 +11,7 @@ from olmixctl.mixture import GRID
 from olmixctl.plan.model import is_rehearsal
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, short
+from olmixctl.report.text_confidence import chances_in_words, change_in_words, ends_in_percent, noise_in_words
 from olmixctl.report.text_rounds import stopped_in_words
 from olmixctl.spec.families import recorded_families
 
@@ -24,7 +25,8 @@ _BOUNDS = {"max_repetition": "cap", "max": "max", "min": "min"}
 
 def lock_text(lock: Lock, look: Look) -> str:
     """A lock for a person."""
-    return page([_title(lock, look), _weights(lock, look), _predicted(lock, look), _behind(lock, look)])
+    sections = (_title, _weights, _predicted, _sure, _behind)
+    return page([section(lock, look) for section in sections])
 
 
 def natural_weights(lock: Lock) -> dict[str, float]:
@@ -71,6 +73,7 @@ def _weights(lock: Lock, look: Look) -> list[str]:
             [
                 Cell(name, "plain" if points else "faint"),
                 Cell(percent(points / GRID), "strong" if points else "faint"),
+                Cell(ends_in_percent(lock.uncertainty.get(name)), "faint"),
                 Cell(bar(points, greatest, _BAR), "key"),
                 percent(was),
                 Cell(NONE if times is None else factor(times), _tone(times)),
@@ -82,6 +85,7 @@ def _weights(lock: Lock, look: Look) -> list[str]:
     columns = [
         Column("domain"),
         Column("weight", right=True),
+        Column("in 9 of 10", right=True, optional=True),
         Column("", optional=True),
         Column("natural", right=True),
         Column("ratio", right=True),
@@ -109,18 +113,20 @@ def _predicted(lock: Lock, look: Look) -> list[str]:
     for name, m in metrics:
         gain = _gain(m.natural if known else m.previous, m.this)
         weight = f"{weights[name]:g}" if name in weights else ""
-        rows.append([name, weight, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), gain])
+        ends = Cell("" if m.interval is None else " – ".join(_bits(end) for end in m.interval), "faint")
+        rows.append([name, weight, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), ends, gain])
     columns = [
         Column("metric"),
         Column("weight", right=True, optional=True),
         Column("natural", right=True),
         Column("previous", right=True),
         Column("this", right=True),
+        Column("in 9 of 10", right=True, optional=True),
         Column(f"vs {'natural' if known else 'previous'}", right=True),
     ]
     differ = len(set(weights.values())) > 1
     before = any(m.previous is not None for _, m in metrics)
-    shown = [0, *([1] if differ else []), *([2] if known else []), *([3] if before else []), 4, 5]
+    shown = [0, *([1] if differ else []), *([2] if known else []), *([3] if before else []), 4, 5, 6]
     lines = table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], look)
     trainer = str(lock.inputs.get("trainer", ""))
     whose = "" if is_adopted(trainer) else " of the proxy"
@@ -183,10 +189,27 @@ def _gain(natural: Decimal | None, this: Decimal | None) -> Cell:
     return Cell(text, "good" if change < 0 else "bad")
 
 
+def _sure(lock: Lock, look: Look) -> list[str]:
+    """Chances, change and noise; nothing where the lock does not say."""
+    found, unit = lock.confidence, loss_unit(str(lock.inputs.get("trainer", "")))
+    if found is None:
+        return []
+    said = [chances_in_words(found), change_in_words(found, unit), noise_in_words(found, unit)]
+    return [heading("How sure", look), *(line for text in said if text for line in wrapped(text, look, hanging=4))]
+
+
 def _behind(lock: Lock, look: Look) -> list[str]:
     lines = [heading("Behind it", look)]
     stopped = "" if lock.stopped is None else stopped_in_words(lock.stopped)
-    for line in (_solution(lock), _worst(lock), _evidence(lock), stopped, _active(lock), _identity(lock)):
+    for line in (
+        _solution(lock),
+        _worst(lock),
+        _evidence(lock),
+        _choice(lock),
+        stopped,
+        _active(lock),
+        _identity(lock),
+    ):
         lines += wrapped(line, look, hanging=4) if line else []
     return lines
 
@@ -239,6 +262,16 @@ def _evidence(lock: Lock) -> str:
     warning = "a rehearsal, nothing is measured: " if is_rehearsal(trainer) else ""
     runs = plural(lock.surrogate.runs, "adopted run" if is_adopted(trainer) else "run")
     return f"{warning}{lock.surrogate.family} laws on {runs}{left_out}{words}"
+
+
+def _choice(lock: Lock) -> str:
+    """Why `auto` took the family, and how the others did."""
+    if lock.surrogate is None or lock.surrogate.choice is None:
+        return ""
+    family, choice = lock.surrogate.family, lock.surrogate.choice
+    others = sorted((item for item in choice.scores.items() if item[0] != family), key=lambda item: item[1].rmse)
+    beside = "; ".join(f"{name} {found.spearman:.3f}, {found.rmse:.4f}" for name, found in others)
+    return f"auto took {family}: {choice.reason}{f' ({beside})' if beside else ''}"
 
 
 def _active(lock: Lock) -> str:

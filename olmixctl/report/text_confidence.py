@@ -1,0 +1,56 @@
+"""How sure a mix is, in words: chances, the change beside run-to-run noise, and where the noise is known from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from olmixctl.lock.model import Ends, LockedConfidence
+from olmixctl.report.numbers import bits, plural
+
+__all__ = ["chances_in_words", "change_in_words", "ends_in_percent", "noise_in_words"]
+
+
+def chances_in_words(found: LockedConfidence) -> str:
+    """`P(better than natural) 0.99, P(better than previous) 0.93, by 100 resamples of the runs`; may be empty."""
+    sides = {"natural": found.better_than_natural, "previous": found.better_than_previous}
+    said = [f"P(better than {name}) {value:.2f}" for name, value in sides.items() if value is not None]
+    unsolved = f", {found.drawn - found.solved} of them unsolved" if found.solved < found.drawn else ""
+    return f"{', '.join(said)}, by {plural(found.drawn, 'resample')} of the runs{unsolved}" if said else ""
+
+
+def change_in_words(found: LockedConfidence, unit: str) -> str:
+    """Whether the predicted change of the objective is more than noise; empty where nothing is compared."""
+    if found.change is None:
+        return ""
+    sign = "−" if found.change < 0 else "+"
+    where = "below run-to-run noise" if found.below_noise else "above run-to-run noise"
+    two = f"two runs of one mixture differ by {_small(found.noise.two_runs)} in one of ten cases"
+    return (
+        f"this change is {where}: the objective is predicted to move by {sign}{_small(found.change)} {unit}, and {two}"
+    )
+
+
+def noise_in_words(found: LockedConfidence, unit: str) -> str:
+    """How large the noise is, and how that is known."""
+    noise = found.noise
+    if noise.basis == "replicates":
+        freedom = "degree" if noise.degrees == 1 else "degrees"
+        return (
+            f"run-to-run noise of the objective {_small(noise.run)} {unit}, measured on runs of one mixture "
+            f"({noise.degrees} {freedom} of freedom)"
+        )
+    return (
+        f"run-to-run noise of the objective at most {_small(noise.run)} {unit}: no mixture has two runs, so errors on "
+        f"{plural(noise.degrees, 'run')} that the laws had not seen bound it"
+    )
+
+
+def ends_in_percent(ends: Ends | None) -> str:
+    """`5.10 – 8.30`, the ends of an interval of shares in percent; empty without one."""
+    return "" if ends is None else " – ".join(f"{float(end) * 100:.2f}" for end in ends)
+
+
+def _small(value: Decimal) -> str:
+    """Four decimals, or two digits where there are none in them."""
+    size = abs(float(value))
+    return bits(size) if size >= 5e-4 or size == 0 else f"{size:.6f}"
