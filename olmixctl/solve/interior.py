@@ -237,6 +237,8 @@ def widest(program: Program, room: float) -> Array:
     """A point that keeps the inequality rows by `room`; where there is none, the one that keeps them by most, or
     breaks them least.
     """
+    if not program.names:
+        return np.zeros(0)
     start_C, rows = inside(program), program.rows
 
     def kept(at: _At) -> bool:

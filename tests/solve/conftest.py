@@ -10,6 +10,9 @@ import pytest
 
 from olmixctl.mixture import Block, Coordinates, Mixture
 from olmixctl.solve import ConvexMetric, LinearBound, MixProblem, WorstCase
+from olmixctl.solve.feasible import with_room
+from olmixctl.solve.interior import minimise
+from olmixctl.solve.program import build
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,32 @@ def _law(name: str, names: Sequence[str], rng: np.random.Generator, *, straight:
         level=float(rng.normal(0, 0.3)),
         returns={c: (float(rng.gamma(0.5, 0.4)), float(10 ** rng.uniform(-4, 0))) for c in names} if bent else {},
     )
+
+
+def assert_optimal(problem: MixProblem, metrics: Sequence[ConvexMetric]) -> None:
+    """The conditions of Karush, Kuhn and Tucker at the optimum: on a convex program they are enough."""
+    program = with_room(build(problem, metrics))
+    found, rows = minimise(program), program.rows
+    x_C, losses_F = found.x_C, program.losses(found.x_C)
+    slack_K = rows.limit_K + program.room - rows.left.values(x_C)
+    assert slack_K.min(initial=0.0) > -1e-11
+    assert np.abs(rows.B_EC @ x_C - rows.target_E).max() < 1e-11
+    assert x_C.min(initial=0.0) >= 0
+    assert found.duals_K.min(initial=0.0) >= 0
+    assert found.duals_F.min() >= 0
+    assert found.duals_F.sum() == pytest.approx(1.0, abs=1e-9)
+    assert np.abs(slack_K * found.duals_K * rows.scale_K).max(initial=0.0) < 1e-10
+    assert np.abs(found.duals_F * (losses_F.max() - losses_F)).max() < 1e-10
+    slope_C = found.duals_F @ program.loss_slopes(x_C) + program.pull(x_C)
+    slope_C += (rows.scale_K[:, None] * rows.left.slopes(x_C)).T @ found.duals_K + rows.B_EC.T @ found.duals_E
+    # What is left belongs to x ≥ 0: not negative, and complementary to x.
+    assert slope_C.min(initial=0.0) > -1e-8
+    assert np.abs(slope_C * x_C).max(initial=0.0) < 1e-10
+
+
+@pytest.fixture(scope="session")
+def kkt() -> Callable[..., None]:
+    return assert_optimal
 
 
 @pytest.fixture(scope="session")
