@@ -45,10 +45,20 @@ def _columns(title: str, columns: Mapping[str, str], look: Look) -> list[str]:
     """What is read as what; where all columns have the names of the mix, they are counted."""
     named = {column: name for column, name in columns.items() if column != name}
     same = len(columns) - len(named)
-    remark = f"{same} columns under their own names" if same else ""
-    rows: list[Row] = [[Cell(column, "faint"), "→", Cell(name, "strong")] for column, name in named.items()]
-    lines = table([Column("column"), Column(""), Column("is")], rows, look) if rows else []
+    own = "its own name" if same == 1 else "their own names"
+    remark = f"{plural(same, 'column')} under {own}" if same else ""
+    widest = max(map(len, named), default=0) + max(map(len, named.values()), default=0)
+    if widest + len("    →    ") > look.width:
+        pairs = ((f"  {look.paint(column, 'faint')}", f"    → {name}") for column, name in named.items())
+        lines = [line for pair in pairs for line in pair]
+    else:
+        lines = _side_by_side(named, look) if named else []
     return [heading(title, look, remark), *lines]
+
+
+def _side_by_side(named: Mapping[str, str], look: Look) -> list[str]:
+    rows: list[Row] = [[Cell(column, "faint"), "→", Cell(name, "strong")] for column, name in named.items()]
+    return table([Column("column"), Column(""), Column("is")], rows, look)
 
 
 def _left_out(found: Mapping[str, Any], look: Look) -> list[str]:
