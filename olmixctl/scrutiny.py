@@ -66,7 +66,15 @@ def explanation(
     if lock.spec_semantic == observed.semantic:
         _refuse_lost(lock, ledger)
     history = earlier_locks(lock_path, lambda _digest, _text: True) or {}
-    return explain_domain(lock, observed, ledger.records(), domain, bootstrap=bootstrap, history=history.values())
+    return explain_domain(
+        lock,
+        observed,
+        ledger.records(),
+        domain,
+        bootstrap=bootstrap,
+        history=history.values(),
+        replicates=ledger.replicates(),
+    )
 
 
 def _refuse_lost(lock: Lock, ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ nothing is taken from what the lock says of itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,12 +14,13 @@ from olmixctl.errors import IntegrityError, StaleError
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.store import evidence_root
 from olmixctl.lock.model import Lock
+from olmixctl.methods.certainty import Certainty, certainty_of
 from olmixctl.methods.laws import Fitted, best_near, convex_at
 from olmixctl.methods.olmix import fit_evidence, fitted_problem, gather
 from olmixctl.methods.pulls import BoundWorth, Pulls, Solve, bounds_on, pulls_on, repetition_for_all
-from olmixctl.methods.resample import Bootstrap, Interval, resample_mix
+from olmixctl.methods.resample import Bootstrap, resample_mix
 from olmixctl.methods.steady import masses
-from olmixctl.methods.uncertainty import THIS
+from olmixctl.methods.uncertainty import THIS, with_replicates
 from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Observed
 
@@ -46,21 +47,6 @@ class Witness:
     share: float
     measured: Mapping[str, float]
     residual: Mapping[str, float]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Certainty:
-    """The bootstrap over runs.
-
-    Attributes:
-        interval: percentiles 5 and 95 of the domain's share; None where too few resamples were solved.
-        resamples: drawn.
-        failed: of them, those whose laws did not converge or whose bounds could not be met.
-    """
-
-    interval: Interval | None
-    resamples: int
-    failed: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +138,7 @@ def explain_domain(
     *,
     bootstrap: Bootstrap = Bootstrap(),
     history: Iterable[Lock] = (),
+    replicates: Sequence[RunRecord] = (),
 ) -> Explanation:
     """Why `domain`, which is in the lock, weighs what it does.
 
@@ -162,6 +149,7 @@ def explain_domain(
         domain: id.
         bootstrap: for the interval.
         history: earlier locks, for where its share was last measured.
+        replicates: further results of runs of the ledger, for the noise.
 
     Raises:
         StaleError: the mix file asks for something else than the lock was made for.
@@ -194,7 +182,7 @@ def explain_domain(
         measured_in=measured_in(lock, domain, history),
         runs=len(lock.evidence),
         trainer=str(lock.inputs.get("trainer", "")),
-        because=_because(lock, observed, records, domain, bootstrap) if lock.evidence else None,
+        because=_because(lock, observed, records, domain, bootstrap, replicates=replicates) if lock.evidence else None,
     )
 
 
@@ -215,6 +203,8 @@ def _because(
     records: Mapping[str, RunRecord],
     domain: str,
     bootstrap: Bootstrap,
+    *,
+    replicates: Sequence[RunRecord],
 ) -> Because:
     coordinate = lock.domains[domain].block or domain
     ratio = float(lock.coordinates.members()[coordinate][domain])
@@ -244,7 +234,15 @@ def _because(
         witnesses=_witnesses(fitted, coordinate, ratio, _strongest(pulls)),
         certainty=None
         if drawn is None
-        else Certainty(interval=drawn.interval(coordinate, ratio=ratio), resamples=drawn.asked, failed=drawn.failed),
+        else certainty_of(
+            coordinate,
+            solve,
+            fitted,
+            drawn,
+            point,
+            ratio=ratio,
+            measured=with_replicates(observed, lock.coordinates, evidence, replicates),
+        ),
     )
 
 

@@ -82,6 +82,14 @@ class Interval:
         low, high = np.percentile(values_N, _ENDS)
         return cls(low=float(low) * ratio, high=float(high) * ratio)
 
+    def holding(self, value: float) -> Interval:
+        """The interval, widened to hold `value`: what was decided lies in its own interval."""
+        return Interval(low=min(self.low, value), high=max(self.high, value))
+
+    def part(self, ratio: float) -> Interval:
+        """That of a member with `ratio` of the whole."""
+        return Interval(low=self.low * ratio, high=self.high * ratio)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:

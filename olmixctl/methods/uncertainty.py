@@ -43,6 +43,7 @@ __all__ = [
     "noise_of",
     "uncertainty_of",
     "uncertainty_under",
+    "with_replicates",
     "with_uncertainty",
 ]
 
@@ -118,8 +119,8 @@ def uncertainty_of(
         mixes: `this`, and `natural` and `previous` where the laws reach them, as points over the coordinates.
         replicates: further results of runs of the ledger.
     """
-    draws = mixture_draws(fitted.evidence, observed.spec.swarm.seed, range(Bootstrap().resamples))
-    measured = _with_replicates(observed, coordinates, fitted.evidence, replicates)
+    draws = mixture_draws(fitted.evidence, fitted.seed, range(Bootstrap().resamples))
+    measured = with_replicates(observed, coordinates, fitted.evidence, replicates)
     return uncertainty_under(
         fitted, lambda each: fitted_problem(observed, coordinates, each), draws, mixes, measured=measured
     )
@@ -183,7 +184,7 @@ def _with_objective(problem: MixProblem, fitted: Fitted, values_RM: Array) -> Ar
     return np.column_stack([values_RM, losses_of(problem, fitted.fit.metrics, values_RM)])
 
 
-def _with_replicates(
+def with_replicates(
     observed: Observed, coordinates: Coordinates, evidence: Evidence, replicates: Sequence[RunRecord]
 ) -> tuple[Array, Array]:
     """Mixtures and metrics of the evidence, and of further results of its runs, in an order of their own."""
@@ -207,8 +208,9 @@ def _weights(coordinates: Coordinates, drawn: Resampled, this: Mapping[str, floa
     for name, members in coordinates.members().items():
         whole = drawn.interval(name)
         assert whole is not None, "enough draws were solved"
-        low, high = min(whole.low, this[name]), max(whole.high, this[name])
-        found |= {leaf: (fixed(low * float(r), 6), fixed(high * float(r), 6)) for leaf, r in members.items()}
+        held = whole.holding(this[name])
+        parts = {leaf: held.part(float(ratio)) for leaf, ratio in members.items()}
+        found |= {leaf: (fixed(part.low, 6), fixed(part.high, 6)) for leaf, part in parts.items()}
     return found
 
 

@@ -161,11 +161,13 @@ def _pulls(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> 
     unit = loss_unit(found["trainer"])
     title = heading("What pulls it", look, f"{unit} for a point more of {what}, all else less in proportion")
     ordered = sorted(pulls["metrics"].items(), key=lambda item: (-item[1], item[0]))
-    rows = [_pull(name, value) for name, value in ordered]
-    rows.append(_pull("KL, towards the reference", pulls["kl"]))
+    sure = (because["certainty"] or {}).get("pulls", {})
+    rows = [[*_pull(name, value), _pull_ends(sure.get(name))] for name, value in ordered]
+    rows.append([*_pull("KL, towards the reference", pulls["kl"]), ""])
     if because["bounds"] or because["elsewhere"]:
-        rows.append(_pull("left, held by bounds", pulls["held"]))
-    lines = [title, *table([Column(""), Column(""), Column("", right=True)], rows, look)]
+        rows.append([*_pull("left, held by bounds", pulls["held"]), ""])
+    ends = Column("in 9 of 10" if sure else "", right=True, optional=True)
+    lines = [title, *table([Column(""), Column(""), Column("", right=True), ends], rows, look)]
     return [*lines, *wrapped(_families(because["families"]), look)]
 
 
@@ -188,6 +190,14 @@ def _pull(name: str, value: float) -> Row:
     return [arrow, name, f"{sign}{abs(a_point):.5f}"]
 
 
+def _pull_ends(ends: Mapping[str, float] | None) -> Cell:
+    """`+0.00120 – +0.00180`, per point."""
+    if ends is None:
+        return Cell("")
+    low, high = (f"{'−' if ends[side] < 0 else '+'}{abs(ends[side]) * _POINT:.5f}" for side in ("low", "high"))
+    return Cell(f"{low} – {high}", "faint")
+
+
 def _witnesses(because: Mapping[str, Any], look: Look) -> list[str]:
     if not because["witnesses"] or not because["witnesses"][0]["measured"]:
         return []
@@ -201,7 +211,23 @@ def _witnesses(because: Mapping[str, Any], look: Look) -> list[str]:
     measured = [Column(metric, right=True, optional=number > 0) for number, metric in enumerate(metrics)]
     columns = [Column("run"), Column("share", right=True), *measured]
     remark = "with the most and the least of it: measured, and how far off the law is"
-    return [heading("The runs that say so", look, remark), *table(columns, rows, look)]
+    lines = [heading("The runs that say so", look, remark), *table(columns, rows, look)]
+    return [*lines, *wrapped(_noise(because["certainty"], metrics), look)]
+
+
+def _noise(certainty: Mapping[str, Any] | None, metrics: Sequence[str]) -> str:
+    """How far runs of one mixture lie apart by chance, and how that is known."""
+    if certainty is None:
+        return ""
+    noise = certainty["noise"]
+    each = ", ".join(f"{metric} {bits(noise['metrics'][metric])}" for metric in metrics)
+    whole = f"the objective {bits(noise['objective'])}"
+    if noise["basis"] == "replicates":
+        return f"Run-to-run noise, measured on runs of one mixture: {each}, {whole}."
+    return (
+        f"Run-to-run noise is at most {each}, {whole}: no mixture has two runs, so errors on "
+        f"{plural(noise['degrees'], 'run')} that the laws had not seen bound it."
+    )
 
 
 def _residual(value: float) -> str:
