@@ -6,6 +6,7 @@ Told apart by content. A table of mixtures has rows that sum to one; an Olmix co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["Outline", "OutlineDomain", "OutlineEval", "read_outline"]
 _LEAST_SHARE = 0.001
 """Of the guessed tokens: a domain that no run had much of has some data all the same."""
 
+_SECTION = re.compile(r"^\w+:(\s|$)", re.MULTILINE)
 _TAKEN = frozenset({"name", "data", "priors", "eval"})
 """Sections of an Olmix config that a mix file has something for, as a whole."""
 
@@ -91,7 +93,9 @@ def _config(path: Path) -> Mapping[str, Any] | None:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        # Long tables are not read as YAML first: that takes seconds a megabyte.
+        found = yaml.safe_load(text) if _SECTION.search(text) else None
     except (yaml.YAMLError, ValueError):
         return None
     return found if isinstance(found, dict) else None
