@@ -277,17 +277,13 @@ class Workspace:
         lock = self._need_lock()
         return explanation(lock, self._as_locked(lock), self.lock_path, self.ledger, (domain, bootstrap or Bootstrap()))
 
-    def trade_off(self, lock: Lock | None) -> TradeOff:
-        """What the present mix file trades, by the runs behind `lock`; a reason where there is nothing to tell.
-
-        Raises:
-            IntegrityError: a run is damaged.
-        """
-        from olmixctl.methods.tradeoff import TradeOff, trade_off
+    def trade_off(self, lock: Lock | None, on_progress: Callable[[int, int], None] | None = None) -> TradeOff:
+        """What the mix file trades, by the runs behind `lock`, or why nothing tells; raises as `tradeoff.trade_off`."""
+        from olmixctl.methods.tradeoff import TradeOff, silent, trade_off
 
         if lock is None:
             return TradeOff(reason="there is no lock yet, so no runs tell")
-        return trade_off(lock, self._as_locked(lock), self.ledger.records())
+        return trade_off(lock, self._as_locked(lock), self.ledger.records(), on_progress or silent)
 
     def export(self, form: str, *, tokens: int | None = None, check: bool = False) -> tuple[str, tuple[str, ...]]:
         """The lock in a trainer's own syntax, and remarks for the person.

@@ -84,7 +84,9 @@ def make_plan(
     with Line() as line:
         plan = workspace.plan(options, baseline=branched or base, on_progress=data_progress(line))
     where = {"mix_file": workspace.path.absolute().relative_to(workspace.root).as_posix()}
-    front = {"trade_off": workspace.trade_off(base).as_json()} if explain else {}
+    with Line() as line:
+        traded = workspace.trade_off(base, data_progress(line, "finding the front")) if explain else None
+    front = {} if traded is None else {"trade_off": traded.as_json()}
     going = frozenset(base.domains if base else ()) - frozenset(workspace.spec.domain_ids)
     kept = replace(options, allow_remove=options.allow_remove & going)
     return Made(

@@ -16,7 +16,7 @@ are added. Where there are many, those families that the present mix serves wors
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -36,7 +36,7 @@ from olmixctl.solve.exact import SolveError
 from olmixctl.solve.problem import MixProblem, WorstCase
 from olmixctl.spec.families import declared_families
 
-__all__ = ["FamilyPoint", "PullPoint", "TradeOff", "trade_off"]
+__all__ = ["FamilyPoint", "OnProgress", "PullPoint", "TradeOff", "silent", "trade_off"]
 
 _MOST = 4
 """Families that are looked at on their own."""
@@ -48,7 +48,11 @@ _USUAL = 0.05
 _DIGITS = 6
 """Decimals that are the same on every machine."""
 
+_NOWHERE = 1e-6
+"""A distance from the reference that is none."""
+
 Point = Mapping[str, float]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,13 +115,20 @@ class TradeOff:
         return value | {name: list(value[name]) for name in ("pull", "families", "left_out")}
 
 
-def trade_off(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) -> TradeOff:
+def silent(_done: int, _total: int) -> None:
+    """Nobody listens."""
+
+
+def trade_off(
+    lock: Lock, observed: Observed, records: Mapping[str, RunRecord], on_progress: OnProgress = silent
+) -> TradeOff:
     """The front of the present mix file, by the runs behind a lock.
 
     Args:
         lock: whose runs tell.
         observed: the mix file, with the data as the lock states it.
         records: the ledger.
+        on_progress: hears of mixes found, of so many.
 
     Raises:
         IntegrityError: a run is damaged, or the family of the lock cannot describe these losses.
@@ -137,12 +148,20 @@ def trade_off(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) 
     here = search.best(problem)
     if here is None:
         return TradeOff(reason="the bounds of the mix file exclude each other under the laws of the lock's runs")
-    families = search.families(here)
+    wishes = search.wishes(here)
+    pull: list[PullPoint | None] = []
+    families: list[FamilyPoint | None] = []
+    for factor in _FACTORS:
+        pull.append(search.pull_point(factor, here))
+        on_progress(len(pull), len(_FACTORS) + len(wishes))
+    for wish in wishes:
+        families.append(search.family_point(wish, here))
+        on_progress(len(pull) + len(families), len(_FACTORS) + len(wishes))
     return TradeOff(
         runs=len(evidence.runs),
         serial=lock.serial,
-        pull=tuple(search.pulls(here)),
-        families=tuple(families),
+        pull=tuple(point for point in pull if point is not None),
+        families=tuple(point for point in families if point is not None),
         left_out=search.left_out(here),
     )
 
@@ -162,6 +181,15 @@ def _reason(lock: Lock, observed: Observed, records: Mapping[str, RunRecord]) ->
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A mix on the front between families: what it is best for, the problem that says so, whether it is declared."""
+
+    label: str
+    problem: MixProblem
+    chosen: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Search:
     """The problem of the mix file under its laws, to be solved for other objectives from `starts`."""
@@ -178,42 +206,48 @@ class _Search:
         except (InfeasibleError, SolveError):
             return None
 
-    def pulls(self, here: Point) -> Iterator[PullPoint]:
-        """By strength; `here` is the present solution."""
+    def pull_point(self, factor: float, here: Point) -> PullPoint | None:
+        """The best mix with so many times the pull; `here` is the present solution."""
         declared = self.problem.kl
-        reference = self._counted(self._reference)
-        for factor in _FACTORS:
-            kl = factor * (declared or _USUAL)
-            point = here if kl == declared else self.best(replace(self.problem, kl=kl))
-            if point is not None:
-                yield PullPoint(
-                    kl=round(kl, _DIGITS),
-                    distance=self._distance(point),
-                    change=round(self._counted(point) - reference, _DIGITS) + 0.0,
-                    chosen=kl == declared,
-                )
+        kl = factor * (declared or _USUAL)
+        point = here if kl == declared else self.best(replace(self.problem, kl=kl))
+        if point is None:
+            return None
+        return PullPoint(
+            kl=round(kl, _DIGITS),
+            distance=self._distance(point),
+            change=round(self._counted(point) - self._counted(self._reference), _DIGITS) + 0.0,
+            chosen=kl == declared,
+        )
 
-    def families(self, here: Point) -> Iterator[FamilyPoint]:
-        """Extremes of the front first, then what weighs families against each other; none with one family."""
+    def wishes(self, here: Point) -> list[_Wish]:
+        """Extremes of the front first, then what weighs families against each other; none with one family, or where the
+        present mix is the reference.
+        """
         every = declared_families(self.observed.spec.evals)
-        if len(every) < 2:
-            return
-        names = self._looked_at(here)
-        wished = [(name, every[name]) for name in names]
+        if len(every) < 2 or self._distance(here) < _NOWHERE:
+            return []
+        weights = [(name, every[name]) for name in self._looked_at(here)]
         if len(every) == 2:
             one, other = every
-            wished[1:1] = [(f"{one} 3 : 1 {other}", _mixed(every, {one: 3, other: 1}))]
-            wished[2:2] = [(f"{one} 1 : 3 {other}", _mixed(every, {one: 1, other: 3}))]
-        declared = self.problem.worst_case
-        for label, weights in [*wished, ("weighted mean", self.problem.metric_weights)]:
-            chosen = label == "weighted mean" and not declared
-            wanted = replace(self.problem, metric_weights=weights, worst_case=())
-            point = here if chosen else self._as_near(wanted, here)
-            if point is not None:
-                yield self._family_point(label, point, chosen=chosen)
-        worst = here if declared else self._as_near(replace(self.problem, worst_case=self._worst()), here)
-        if worst is not None:
-            yield self._family_point("worst family", worst, chosen=bool(declared))
+            weights[1:1] = [(f"{one} 3 : 1 {other}", _mixed(every, {one: 3, other: 1}))]
+            weights[2:2] = [(f"{one} 1 : 3 {other}", _mixed(every, {one: 1, other: 3}))]
+        declared = bool(self.problem.worst_case)
+        alone = [
+            _Wish(label, replace(self.problem, metric_weights=wanted, worst_case=()), chosen=False)
+            for label, wanted in weights
+        ]
+        mean = _Wish("weighted mean", replace(self.problem, worst_case=()), chosen=not declared)
+        worst = _Wish("worst family", replace(self.problem, worst_case=self._worst()), chosen=declared)
+        return [*alone, mean, worst]
+
+    def family_point(self, wish: _Wish, here: Point) -> FamilyPoint | None:
+        """The mix that is wished for, no further from the reference than `here`."""
+        point = here if wish.chosen else self._as_near(wish.problem, here)
+        if point is None:
+            return None
+        distance, changes = self._distance(point), self._changes(point)
+        return FamilyPoint(best_for=wish.label, distance=distance, changes=changes, chosen=wish.chosen)
 
     def _as_near(self, problem: MixProblem, here: Point) -> Point | None:
         """The best mix for `problem` of those no further from the reference than `here`; None where a solve fails."""
@@ -245,9 +279,6 @@ class _Search:
         changes = self._changes(here)
         worst = sorted(changes, key=lambda name: (-changes[name], name))[:_MOST]
         return [name for name in changes if name in worst]
-
-    def _family_point(self, label: str, point: Point, *, chosen: bool) -> FamilyPoint:
-        return FamilyPoint(best_for=label, distance=self._distance(point), changes=self._changes(point), chosen=chosen)
 
     @property
     def _reference(self) -> Point:

@@ -167,3 +167,18 @@ def test_why_there_is_none(folder, tmp_path):
 
 def test_the_same_inputs_give_the_same_front(folder):
     assert front(folder)[1].as_json() == front(folder)[1].as_json()
+
+
+def test_a_mix_at_the_reference_has_none_that_are_as_near(folder):
+    _, found = front(folder, "objective: {kl: 1000}")
+    assert found.families == ()
+    assert found.left_out == ()
+    assert len(found.pull) == 5
+
+
+def test_progress_ends_with_all_mixes_found(folder):
+    workspace, found = front(folder)
+    heard = []
+    again = workspace.trade_off(workspace.lock(), lambda done, total: heard.append((done, total)))
+    assert again == found
+    assert heard == [(number, 10) for number in range(1, 11)]
