@@ -246,3 +246,28 @@ def test_a_mix_with_a_lock_of_its_own_takes_none(olmixctl, applied):
 def test_a_table_that_is_not_there(folder):
     (folder / "b.csv").unlink()
     assert "b.csv: No such file" in adopt(code=1).stderr
+
+
+def test_from_tables_to_a_lock_and_what_each_command_says_of_it(folder):
+    adopt()
+    blocked = olmixctl("plan", code=3).stdout
+    assert "nobody can measure one, two here" in " ".join(blocked.split())
+    said = olmixctl("apply", "--solve-only", "--auto-approve").stdout
+    assert "0 runs trained" in said
+    assert "log_linear laws on 14 adopted runs" in said
+    assert "units of the adopted losses" in said
+    assert "none: the runs were adopted from tables of others" in " ".join(olmixctl("verify").stdout.split())
+    assert "14 runs recorded, all adopted, 14 behind the lock" in olmixctl("runs", "list").stdout
+    assert "14 adopted runs of evidence" in " ".join(olmixctl("explain", "web", "--resamples", "0").stdout.split())
+    assert "Nothing to do" in olmixctl("plan", "--detailed-exitcode").stdout
+    assert olmixctl("show").stdout.startswith("base  lock serial 1, 3 domains")
+    key = files(folder)[0].removeprefix("r1-")[:12]
+    assert "The next apply decides without it." in olmixctl("runs", "taint", key, "--reason", "wrong row").stdout
+    assert "`olmixctl apply` decides without it" in " ".join(olmixctl("verify", code=8).stdout.split())
+    assert "solved on the 13 adopted runs there are" in " ".join(olmixctl("plan").stdout.split())
+
+
+def test_a_saved_plan_on_adopted_runs_is_applied_as_it_was_reviewed(folder):
+    adopt()
+    olmixctl("plan", "--solve-only", "--out", "plan.json")
+    assert "lock serial 1 written" in olmixctl("apply", "plan.json").stdout
