@@ -97,7 +97,7 @@ What holds it  what loosening it would gain, in bits per byte of the objective
 
 What pulls it
   bits per byte for a point more of web/health, all else less in proportion
-                                                    in 9 of 10
+                                                   in 9 of 10
   ↑  medicine                   +0.00150  +0.00100 – +0.00210
      wiki                        0.00000
   ↓  python                     −0.00050  −0.00070 – −0.00020
@@ -109,8 +109,8 @@ The runs that say so
   run            share        medicine          python
   r1:4be0aa77  40.00 %  0.8000 −0.0031  0.9100 +0.0002
   Run-to-run noise is at most medicine 0.0034, python 0.0021, the objective
-  0.0018: no mixture has two runs, so errors on 27 runs that the laws had not seen
-  bound it.
+  0.0018: no mixture has two runs, so errors on 27 runs that the laws had not
+  seen bound it.
 """
 
 
