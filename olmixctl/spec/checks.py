@@ -127,7 +127,7 @@ def _check_families(spec: MixSpec) -> Iterator[Finding]:
 def _check_constraints(spec: MixSpec) -> Iterator[Finding]:
     groups = {"/".join(i.split("/")[:n]) for i in spec.domain_ids for n in range(1, i.count("/") + 1)}
     ids = set(spec.domain_ids)
-    bounded = Counter(c.name for c in (*spec.constraints, *spec.ratios))
+    bounded = Counter([*(c.name for c in spec.constraints), *(r.name for r in spec.ratios)])
     for name in sorted(bounded.keys() & (groups | ids)):
         # A group's own bound carries the group's name and is the only one that may.
         if name in ids or bounded[name] > 1:
