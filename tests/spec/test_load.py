@@ -18,6 +18,7 @@ from olmixctl.spec.model import (
     GuardrailSpec,
     ObjectiveSpec,
     ProxySpec,
+    StopSpec,
     SwarmSpec,
     TargetSpec,
 )
@@ -42,7 +43,9 @@ def test_everything_that_can_be_said_arrives(load, full):
     )
     assert isinstance(spec.objective.reference, dict)
     assert spec.objective.guardrails == (GuardrailSpec(metric="python", max_regression=0.01),)
-    assert spec.swarm == SwarmSpec(runs_per_coordinate=Fraction(21, 10), seed=3)
+    stop = StopSpec(regret=0.002, confidence=0.8)
+    drawn = SwarmSpec(runs_per_coordinate=Fraction(21, 10), seed=3, design="informative", rounds=4, stop=stop)
+    assert spec.swarm == drawn
     assert (spec.surrogate, spec.method, spec.reuse) == ("log_linear", "olmix", "partial")
     assert spec.executor == ExecutorSpec(kind="fake", device="cpu", precision="bf16", parallelism=2, threads=1)
     assert spec.budget == BudgetSpec(max_runs=200, max_gpu_hours=50.0, gpu_hour_price=2.5, currency="EUR")
