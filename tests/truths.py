@@ -86,11 +86,11 @@ class Truth:
         return tuple(f"m{i}" for i in range(METRICS))
 
     @cached_property
-    def reference_C(self) -> Array:
+    def reference_C(self) -> Array:  # noqa: N802
         return np.array(list(self.reference.values()))
 
     @cached_property
-    def caps_C(self) -> Array:
+    def caps_C(self) -> Array:  # noqa: N802
         return np.minimum(CAP * self.reference_C, 1.0)
 
     def swarm(self, count: int, seed: int, coordinates: Coordinates | None = None) -> SwarmProblem:
@@ -123,10 +123,8 @@ class Truth:
         errors_NM = np.stack([np.random.default_rng((seed, i)).standard_normal(METRICS) for i in range(len(mixtures))])
         losses_NM = losses_NM + self.noise * SPREAD * errors_NM
         runs = [f"r{i:04}" for i in range(len(mixtures))]
-        return Evidence.of(
-            {run: dict(mixture) for run, mixture in zip(runs, mixtures, strict=True)},
-            {run: dict(zip(self.metrics, map(float, row), strict=True)) for run, row in zip(runs, losses_NM, strict=True)},
-        )  # fmt: skip
+        rows = [dict(zip(self.metrics, map(float, row), strict=True)) for row in losses_NM]
+        return Evidence.of(dict(zip(runs, map(dict, mixtures), strict=True)), dict(zip(runs, rows, strict=True)))
 
     def objective(self, weights_C: Array) -> float:
         """Mean of the metrics plus λ KL, at a mix over domains."""
@@ -187,9 +185,11 @@ def _law(kind: str, rng: np.random.Generator, swarm_NC: Array) -> Law:
     domains = swarm_NC.shape[1]
     shape, zero_MC = (METRICS, 2, domains), np.zeros((METRICS, domains))
     minded_MC = _minded(rng, domains)
+    straight = kind == "log_linear"
+    parts_MSC = rng.dirichlet((1, 1), (METRICS, domains)).transpose(0, 2, 1)
     law = Law(
-        A_MC=-minded_MC + 0.3 * rng.standard_normal(minded_MC.shape) if kind == "log_linear" else zero_MC,
-        slope_MSC=np.zeros(shape) if kind == "log_linear" else minded_MC[:, None] * rng.dirichlet((1, 1), (METRICS, domains)).transpose(0, 2, 1),
+        A_MC=-minded_MC + 0.3 * rng.standard_normal(minded_MC.shape) if straight else zero_MC,
+        slope_MSC=np.zeros(shape) if straight else minded_MC[:, None] * parts_MSC,
         scale_MSC=np.exp(np.log(0.02) + 1.2 * rng.standard_normal(shape)),
         pairs_MCC=np.zeros((METRICS, domains, domains)),
         centre_M=np.zeros(METRICS),

@@ -27,6 +27,9 @@ _SLOPE, _SCALE = 1.3, 1.5
 _LEAST_NOISE, _COUNT = 0.02, 2.0
 """Over the metric's standard deviation; where residuals say little it counts as so many of them."""
 _LEAST_UNIT = 1e-9
+_LEAST_BEND, _MISFIT = 0.05, 2.0
+"""What the law misses: a twentieth of the metric's standard deviation, and twice the residuals' where these are larger.
+A law that does not fit leaves residuals as noise does, and its mix is further off than noise alone would bring it."""
 _ROUNDS = 8
 
 
@@ -41,7 +44,8 @@ def sensitivity_of(fit: Fit, evidence: Evidence, columns: list[int], share_M: Ar
     features = _features_of(fit, columns, known_KC, unit_M)
     residual_KM = evidence.losses_RM - fit.predict(evidence.weights_RC)
     noise_M = _noise(features(known_KC), residual_KM, unit_M)
-    return Sensitivity(features=features, noise_M=noise_M, unit_M=unit_M, share_M=share_M)
+    bend_M = np.maximum(_LEAST_BEND * unit_M, _MISFIT * noise_M)
+    return Sensitivity(features=features, noise_M=noise_M, bend_M=bend_M, share_M=share_M)
 
 
 def _features_of(fit: Fit, columns: list[int], known_KC: Array, unit_M: Array) -> Callable[[Array], Array]:
@@ -66,7 +70,10 @@ def _log_linear(fit: LogLinearFit, columns: list[int], known_KC: Array, unit_M: 
 
 
 def _saturating(fit: SaturatingFit, columns: list[int], known_KC: Array, unit_M: Array) -> Callable[[Array], Array]:
-    slope_M1C, scale_M1C = fit.slopes_MC[:, None, columns], fit.scales_MC[:, None, columns]
+    slope_M1C, scale_M1C = fit.slopes_MC[:, None, columns].copy(), fit.scales_MC[:, None, columns]
+    sampled_C = (known_KC > 0).any(axis=0)
+    # A coordinate that no run has sampled may matter as the others do on average.
+    slope_M1C[:, :, ~sampled_C] = slope_M1C[:, :, sampled_C].mean(axis=2, keepdims=True)
     wide_M11 = _WIDE * unit_M[:, None, None]
 
     def above(weights_NC: Array) -> Array:

@@ -6,6 +6,7 @@ again from the ledger. Array dimensions: C coordinates that can be sampled, K ru
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -70,9 +71,21 @@ def standing_of(observed: Observed, coordinates: Coordinates, fitted: Fitted, so
         evidence=fitted.evidence,
         fit=fitted.guide or fitted.fit,
         point=solved.solution.point,
-        metric_weights=solved.problem.metric_weights,
+        metric_weights=_counted(solved),
         kl=solved.problem.kl,
     )
+
+
+def _counted(solved: Solved) -> dict[str, float]:
+    """Metric → weight in the objective; where the worst family counts, in the mean that has the same optimum."""
+    if not solved.problem.worst_case:
+        return dict(solved.problem.metric_weights)
+    found: dict[str, float] = {}
+    for family in solved.problem.worst_case:
+        share = solved.solution.duals.get(f"family:{family.name}", 0.0)
+        for name, weight in family.weights.items():
+            found[name] = found.get(name, 0.0) + share * weight / math.fsum(family.weights.values())
+    return found if any(found.values()) else dict(solved.problem.metric_weights)
 
 
 def next_batch(standing: Standing, size: int) -> tuple[GridMixture, ...]:

@@ -1,20 +1,20 @@
 """Which runs to ask for next, and how sure the mix that is decided now is: what the runs so far leave unknown there.
 
-A `Belief` says how far the true metrics may be from the fitted laws: per metric a Gaussian process that varies as the law
-does when its parameters change (`Sensitivity`), and a little in every other smooth way, given the mixtures that were
-run. From it come draws of the slopes d by which the objective differs from the laws around the decided mix x. With F the
-objective under the laws, F − λ KL convex and x its optimum, no mix y is better than x by more than what
+A `Belief` says how far the true metrics may be from the fitted laws: per metric a Gaussian process that varies as the
+law does when its parameters change (`Sensitivity`), and less in every other smooth way, given the mixtures that were
+run. From it come draws of the slopes d by which the objective differs from the laws around the decided mix x. With F
+the objective under the laws, F − λ KL convex and x its optimum, no mix y is better than x by more than what
 d·(x − y) − λ KL(y ‖ x) reaches at most, and that is reached at the tilt y ∝ x exp(−d / λ):
 
     regret ≤ d·x + λ log Σ_j x_j exp(−d_j / λ)
 
-This is the regret of a draw (`regrets`), whatever bounds the mix keeps: they only take away from it. The tilts are where
-the optimum may yet turn out to be, so the next run is the one that lowers the variance of the differences between the
-objective at the tilts and at x most, given the runs before it (`ask`); a batch counts its own earlier runs as known.
+This is the regret of a draw (`regrets`), whatever bounds the mix keeps: they only take away from it. The tilts are
+where the optimum may yet turn out to be, so the next run is the one that lowers the variance of the differences between
+the objective at the tilts and at x most, given the runs before it (`ask`); a batch counts its earlier runs as known.
 
 Source of the parts: Frazier, Powell and Dayanik 2009 (knowledge gradient, correlated beliefs), Cohn 1996 (choosing by
 variance), MacKay 1992 (laws linear around their mode). Array dimensions: N candidates, T draws, C coordinates, K runs,
-M metrics, P and Q points, F parameters.
+M metrics, P points, F parameters.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ __all__ = ["Belief", "Decided", "Sensitivity", "ask", "regrets"]
 
 Array = NDArray[np.float64]
 
-BEND, RATE = 0.1, 0.5
-"""What no parameter of a law explains, in units of the standard deviation of a metric over the runs, and how fast it
-varies with returns of scale `_SCALE`."""
+RATE = 0.5
+"""How fast what no parameter of a law explains varies with returns of scale `_SCALE`."""
 _SCALE = 0.02
 _DRAWS, _POOL = 64, 384
 _STEP = 0.5
@@ -56,13 +55,13 @@ class Sensitivity:
         features: mixtures (N × C) → change of each metric when a parameter moves by its prior standard deviation:
             M × N × F.
         noise_M: standard deviation of a repeated run.
-        unit_M: standard deviation of the metrics over the runs.
+        bend_M: standard deviation of what no parameter explains and is no noise either.
         share_M: weights of the metrics in the objective, summing to one.
     """
 
     features: Callable[[Array], Array]
     noise_M: Array
-    unit_M: Array
+    bend_M: Array
     share_M: Array
 
 
@@ -88,30 +87,20 @@ class Belief:
     """
 
     def __init__(self, weights_KC: Array, sensitivity: Sensitivity) -> None:
-        self._sensitivity = sensitivity
+        self.sensitivity = sensitivity
         self._known_KC = weights_KC[np.lexsort(weights_KC.T)]
         known_MKK = self._prior(self._known_KC, self._known_KC)
         known_MKK = known_MKK + sensitivity.noise_M[:, None, None] ** 2 * np.eye(len(weights_KC))
         self._inverse_MKK = np.linalg.inv(known_MKK)
 
-    @property
-    def noise_M(self) -> Array:
-        """Standard deviation of a repeated run."""
-        return self._sensitivity.noise_M
-
-    @property
-    def share_M(self) -> Array:
-        """Weights of the metrics in the objective."""
-        return self._sensitivity.share_M
-
     def _prior(self, left_NC: Array, right_PC: Array) -> Array:
-        features = self._sensitivity.features
+        features = self.sensitivity.features
         bent_NC, bent_PC = np.log1p(left_NC / _SCALE), np.log1p(right_PC / _SCALE)
         apart_NP = (bent_NC**2).sum(axis=1)[:, None] + (bent_PC**2).sum(axis=1) - 2.0 * bent_NC @ bent_PC.T
         rate = RATE / np.log1p(1.0 / _SCALE)
-        smooth_NP = BEND**2 * np.exp(-0.5 * rate**2 * np.maximum(apart_NP, 0.0))
+        smooth_NP = np.exp(-0.5 * rate**2 * np.maximum(apart_NP, 0.0))
         along_MNP = np.matmul(features(left_NC), features(right_PC).transpose(0, 2, 1))
-        return np.asarray(along_MNP + self._sensitivity.unit_M[:, None, None] ** 2 * smooth_NP)
+        return np.asarray(along_MNP + self.sensitivity.bend_M[:, None, None] ** 2 * smooth_NP)
 
     def covariance(self, left_NC: Array, right_PC: Array) -> Array:
         """Covariance of the metrics at two sets of points: M × N × P."""
@@ -120,9 +109,8 @@ class Belief:
 
     def variances(self, points_PC: Array) -> Array:
         """Variance of each metric at each point: M × P."""
-        features_MPF, unit_M = self._sensitivity.features(points_PC), self._sensitivity.unit_M
         with_MPK = self._prior(points_PC, self._known_KC)
-        own_MP = (features_MPF**2).sum(axis=2) + (BEND * unit_M[:, None]) ** 2
+        own_MP = (self.sensitivity.features(points_PC) ** 2).sum(axis=2) + self.sensitivity.bend_M[:, None] ** 2
         return np.asarray(np.maximum(own_MP - ((with_MPK @ self._inverse_MKK) * with_MPK).sum(axis=2), 0.0))
 
     def slopes(self, at_C: Array) -> Array:
@@ -130,7 +118,7 @@ class Belief:
         step_C = np.maximum(_STEP * at_C, _LEAST_STEP)
         points_PC = np.concatenate([at_C[None], at_C + step_C[:, None] * (np.eye(len(at_C)) - at_C)])
         turn_CP = np.concatenate([-np.ones((len(at_C), 1)), np.eye(len(at_C))], axis=1) / step_C[:, None]
-        covariance_PP = np.tensordot(self.share_M**2, self.covariance(points_PC, points_PC), axes=1)
+        covariance_PP = np.tensordot(self.sensitivity.share_M**2, self.covariance(points_PC, points_PC), axes=1)
         return np.asarray(turn_CP @ covariance_PP @ turn_CP.T)
 
 
@@ -183,7 +171,7 @@ class _Differences:
 
     def best(self) -> int:
         """The candidate that lowers the mean variance of the differences most."""
-        share_M, noise_M1 = self._belief.share_M, self._belief.noise_M[:, None]
+        share_M, noise_M1 = self._belief.sensitivity.share_M, self._belief.sensitivity.noise_M[:, None]
         gain_N = share_M**2 @ ((self._to_MNT**2).mean(axis=2) / (self._own_MN + noise_M1**2))
         gain_N = np.where(self._open_N, gain_N, -1.0)
         return int(np.argmax(np.round(gain_N / max(float(gain_N.max()), 1e-300), _DIGITS)))
@@ -193,7 +181,7 @@ class _Differences:
         along_MN = self._belief.covariance(self._candidates_NC, self._candidates_NC[[row]])[:, :, 0]
         for earlier_MN in self._rows:
             along_MN = along_MN - earlier_MN * earlier_MN[:, row, None]
-        spread_M1 = np.sqrt(self._own_MN[:, row] + self._belief.noise_M**2)[:, None]
+        spread_M1 = np.sqrt(self._own_MN[:, row] + self._belief.sensitivity.noise_M**2)[:, None]
         along_MN = along_MN / spread_M1
         self._rows.append(along_MN)
         self._to_MNT = self._to_MNT - along_MN[:, :, None] * (self._to_MNT[:, row] / spread_M1)[:, None, :]
@@ -220,7 +208,7 @@ def _tilts(decided: Decided, slopes_TC: Array) -> Array:
 
 
 def _candidates(problem: SwarmProblem, decided: Decided, tilts_TC: Array, caps_C: Array, known: int) -> Array:
-    """Tilts, designed points, points between them and the decided mix, and the mix with one coordinate lifted: N × C."""
+    """Tilts, designed points, points between them and the decided mix, and the mix with a coordinate lifted: N × C."""
     prior_C = np.array([problem.prior[name] for name in ceilings_of(problem)])
     prior_C = prior_C / prior_C.sum()
     at_C = decided.point_C
