@@ -34,6 +34,7 @@ _AGREE = 1e-6
 _ATTEMPTS: tuple[dict[str, float], ...] = (
     {},
     {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7, "max_iter": 500},
+    {"tol_gap_abs": 1e-5, "tol_gap_rel": 1e-5, "tol_feas": 1e-5, "max_iter": 500},
 )
 
 
@@ -66,7 +67,7 @@ def solve(problem: MixProblem, metrics: Sequence[ConvexMetric]) -> Solution:
 
     Raises:
         InfeasibleError: the bounds exclude each other; the message names an irreducible set.
-        SolveError: neither attempt ended `optimal`, the two solvers disagree, or the proof fails.
+        SolveError: no attempt ended `optimal`, the two solvers disagree, or the proof fails.
         ValueError: a metric has no fit.
     """
     program = build(problem, metrics)
@@ -183,9 +184,12 @@ def _losses(cp: Any, program: Program, x: Any) -> list[Any]:  # noqa: ANN401  (c
 
 
 def _bent(cp: Any, functions: Exponents, x: Any) -> dict[int, Any]:  # noqa: ANN401
-    """Number → left side or exponent, without its shift, of the functions with returns."""
+    """Number → left side or exponent, without its shift, of the functions with returns.
+
+    log(x + s) − log s in place of log(1 + x / s): the cones of small scales are then as large as the others.
+    """
     parts = zip(functions.curved_V.tolist(), functions.returns_VC, functions.scale_VC, strict=True)
-    return {n: functions.A_NC[n] @ x - a_C @ cp.log1p(cp.multiply(1.0 / s_C, x)) for n, a_C, s_C in parts}
+    return {n: functions.A_NC[n] @ x - a_C @ cp.log(x + s_C) + float(a_C @ np.log(s_C)) for n, a_C, s_C in parts}
 
 
 def _status(cp: Any, cone: Any, settings: Mapping[str, float]) -> str:  # noqa: ANN401  (cvxpy is not annotated)

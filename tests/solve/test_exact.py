@@ -355,7 +355,7 @@ def test_a_solver_that_is_not_optimal_is_an_error(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(cvxpy.Problem, "solve", lambda _, **__: None)
     monkeypatch.setattr(cvxpy.Problem, "status", property(lambda _: "optimal_inaccurate"))
-    with pytest.raises(SolveError, match="optimal_inaccurate, then optimal_inaccurate"):
+    with pytest.raises(SolveError, match="optimal_inaccurate, then optimal_inaccurate, then optimal_inaccurate"):
         solve(two(), [metric(a=1.0, b=0.2)])
 
 
