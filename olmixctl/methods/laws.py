@@ -26,7 +26,7 @@ from olmixctl.surrogate.model import Array, Evidence, Fit
 from olmixctl.surrogate.registry import FAMILIES
 from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out
 
-__all__ = ["Fitted", "best_from", "best_near", "certified", "convex_at", "objective_of", "predict"]
+__all__ = ["Fitted", "best_from", "best_near", "certified", "convex_at", "landscapes", "objective_of", "predict"]
 
 _BEST_RUNS, _BEST_DRAWS, _DRAWS = 3, 4, 256
 """Starts of a local solve: recorded runs and drawn mixtures with the lowest predicted objective, of so many drawn."""
@@ -113,6 +113,20 @@ def convex_at(problem: MixProblem, fitted: Fitted, point: Point) -> tuple[Convex
         return convex_metrics(fitted.fit)
     land = Landscape.of(problem, fitted.fit, _curves(fitted))
     return land.model(land.vector(point))
+
+
+def landscapes(problems: Sequence[MixProblem], drawn: Sequence[Fitted]) -> list[Landscape]:
+    """The landscape of each of several fits of laws that are not convex; the bounds are checked once.
+
+    Args:
+        problems: one for each fit, or one for all. They may differ in guardrails and baselines alone.
+        drawn: fits of the same runs.
+
+    Raises:
+        InfeasibleError: the linear bounds exclude each other.
+    """
+    first = Landscape.of(problems[0], drawn[0].fit, _curves(drawn[0]))
+    return [first.under(problems[min(n, len(problems) - 1)], fitted.fit) for n, fitted in enumerate(drawn)]
 
 
 def objective_of(problem: MixProblem, fitted: Fitted, point: Point) -> float | None:

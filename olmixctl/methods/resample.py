@@ -12,6 +12,7 @@ C coordinates, M metrics.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import OlmixctlError
-from olmixctl.methods.laws import best_from, convex_at, objective_of
+from olmixctl.methods.laws import best_from, landscapes
 from olmixctl.methods.objective import divergence, losses_of
 from olmixctl.methods.olmix import Fitted, fitted_problem
 from olmixctl.methods.problem import convex_metrics, is_convex
@@ -52,8 +53,8 @@ _LEAST = 10
 """Solved draws below which percentiles say nothing."""
 _ENTRIES = 200_000
 """Coefficients of the laws that are solved at once."""
-_STEPS = 3
-"""Steps towards the minimum of laws that are not convex: after two a draw moves by less than it differs from others."""
+_STEPS = 2
+"""Steps towards the minimum of laws that are not convex: a third moves a draw by far less than draws differ."""
 _NOTHING: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
@@ -262,17 +263,16 @@ def _minima(problems: Sequence[MixProblem], drawn: Sequence[Fitted], start: Mapp
 
     A step that does not lower the objective, or breaks a guardrail, is not taken.
     """
-    names = drawn[0].fit.coordinates
-    tasks = [(problems[min(n, len(problems) - 1)], fitted) for n, fitted in enumerate(drawn)]
-    places = [(dict(start), objective_of(*task, start)) for task in tasks]
+    lands = landscapes(problems, drawn)
+    at_NC = np.array([[start[name] for name in drawn[0].fit.coordinates]] * len(drawn))
+    value_N = np.array([land.kept(x_C) for land, x_C in zip(lands, at_NC, strict=True)])
     for _ in range(_STEPS):
-        models = [convex_at(*task, point) for task, (point, _) in zip(tasks, places, strict=True)]
+        models = [land.model(x_C) for land, x_C in zip(lands, at_NC, strict=True)]
         for n, ahead_C in enumerate(_solved_at_once(problems, models)):
-            ahead = None if ahead_C is None else dict(zip(names, ahead_C.tolist(), strict=True))
-            value, before = None if ahead is None else objective_of(*tasks[n], ahead), places[n][1]
-            if ahead is not None and value is not None and (before is None or value < before):
-                places[n] = (ahead, value)
-    return [None if value is None else np.array([point[name] for name in names]) for point, value in places]
+            value = math.inf if ahead_C is None else lands[n].kept(ahead_C)
+            if ahead_C is not None and value < value_N[n]:
+                at_NC[n], value_N[n] = ahead_C, value
+    return [x_C if math.isfinite(value) else None for x_C, value in zip(at_NC, value_N.tolist(), strict=True)]
 
 
 def _solved_at_once(problems: Sequence[MixProblem], laws: Sequence[Sequence[ConvexMetric]]) -> list[Array | None]:

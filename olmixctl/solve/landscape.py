@@ -25,8 +25,10 @@ from olmixctl.solve.feasible import check_program, with_room
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import Program, build
 
-__all__ = ["Landscape", "Laws"]
+__all__ = ["KEEPS", "Landscape", "Laws"]
 
+KEEPS = 1e-7
+"""Guardrails hold within this before rounding, as other bounds do."""
 _LEAST_HEIGHT = 0.2
 """The model's part above its offset is at least this share of the loss: the less, the more its slope bends it."""
 _LEAST_RETURN, _SCALE = 0.01, 0.05
@@ -112,6 +114,21 @@ class Landscape:
             rails_G=np.array([metrics.index(name) for name, _ in problem.guardrails], dtype=np.intp),
             limit_G=np.array([limit for _, limit in problem.guardrails]),
         )  # fmt: skip
+
+    def under(self, problem: MixProblem, laws: Laws) -> Landscape:
+        """The same under other laws of the same metrics, which guardrails and families count from anew."""
+        families = problem.worst_case
+        return replace(
+            self,
+            problem=problem,
+            laws=laws,
+            baseline_F=np.array([family.baseline for family in families]) if families else self.baseline_F,
+            limit_G=np.array([limit for _, limit in problem.guardrails]),
+        )
+
+    def kept(self, x_C: Array) -> float:
+        """The objective at a point; infinite where it breaks a guardrail by more than a solve lets pass."""
+        return float(self.objective(x_C[None])[0]) if float(self.excess(x_C[None])[0]) <= KEEPS else math.inf
 
     def objective(self, x_NC: Array) -> Array:
         """The objective at each point, which need not keep any bound: N."""

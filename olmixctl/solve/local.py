@@ -24,7 +24,7 @@ from olmixctl.solve.exact import Solution, optimum
 from olmixctl.solve.exponents import Array
 from olmixctl.solve.feasible import with_room
 from olmixctl.solve.interior import minimise
-from olmixctl.solve.landscape import Landscape, Laws
+from olmixctl.solve.landscape import KEEPS, Landscape, Laws
 from olmixctl.solve.problem import ConvexMetric, MixProblem, WorstCase
 from olmixctl.solve.program import build
 
@@ -51,8 +51,6 @@ _HOPE = 20.0
 """A path whose promise, so many times over, does not reach the lowest one is given up."""
 _PARTS = 0.5 ** np.arange(7.0)
 _BEND, _LEAST_BEND, _MOST_BEND = 4.0, 0.05, 256.0
-_KEEPS = 1e-7
-"""Guardrails hold within this before rounding, as other bounds do."""
 _FAINT_KL = 1e-6
 _BLEND = 1e-4
 """Of the reference in every start: from a share of zero no model sees a slope in KL."""
@@ -105,7 +103,7 @@ def local_optimum(
 
 def keeps_guardrails(problem: MixProblem, predicted: Mapping[str, float]) -> bool:
     """Whether predicted metrics keep the guardrails as a solve keeps them, before rounding."""
-    return all(predicted[metric] <= limit + _KEEPS for metric, limit in problem.guardrails)
+    return all(predicted[metric] <= limit + KEEPS for metric, limit in problem.guardrails)
 
 
 def certify_local(
@@ -177,17 +175,17 @@ def _safe(land: Landscape, inside: Sequence[Array]) -> Array:
         InfeasibleError: none was found.
     """
     excess_N = land.excess(np.stack(inside))
-    if excess_N.min() <= _KEEPS:
-        return inside[int(np.argmax(excess_N <= _KEEPS))]
+    if excess_N.min() <= KEEPS:
+        return inside[int(np.argmax(excess_N <= KEEPS))]
     problem = land.problem
     worst = tuple(WorstCase(name=name, weights={name: 1.0}, baseline=limit) for name, limit in problem.guardrails)
     relaxed = Landscape.of(replace(problem, guardrails=(), worst_case=worst, kl=_FAINT_KL), land.laws, land.curves)
     x_C = inside[int(np.argmin(excess_N))]
     place = _Place(x_C, float(relaxed.objective(x_C[None])[0]))
-    while not place.ended and float(land.excess(place.x_C[None])[0]) > _KEEPS:
+    while not place.ended and float(land.excess(place.x_C[None])[0]) > KEEPS:
         place = _descend(relaxed, place, 1)
     nearest = float(land.excess(place.x_C[None])[0])
-    if nearest > _KEEPS:
+    if nearest > KEEPS:
         raise _unkept(land, place.x_C, nearest)
     return place.x_C
 
@@ -208,7 +206,7 @@ def _pulled_back(land: Landscape, x_C: Array, safe_C: Array) -> Array:
     """The point on the way from `safe_C` to `x_C` that is as near to `x_C` as guardrails allow."""
     part_N = np.linspace(1.0, 0.0, 33)
     way_NC = safe_C + part_N[:, None] * (x_C - safe_C)
-    return np.asarray(way_NC[int(np.argmax(land.excess(way_NC) <= _KEEPS))])
+    return np.asarray(way_NC[int(np.argmax(land.excess(way_NC) <= KEEPS))])
 
 
 def _distinct(places: Sequence[_Place]) -> list[_Place]:
@@ -267,7 +265,7 @@ def _walk(
     if land.breach(further_C) <= _EXACT:
         ahead_NC = np.concatenate([ahead_NC, further_C[None]])
     value_N, part_N = land.objective(ahead_NC), np.append(_PARTS, 1.0)[: len(ahead_NC)]
-    good_N = (value_N <= place.value - _KEPT_PROMISE * promise * part_N) & (land.excess(ahead_NC) <= _KEEPS)
+    good_N = (value_N <= place.value - _KEPT_PROMISE * promise * part_N) & (land.excess(ahead_NC) <= KEEPS)
     if not good_N.any():
         return None
     at = int(np.argmin(np.where(good_N, value_N, np.inf)))
