@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from olmixctl.errors import IncompleteError, InfeasibleError
+from olmixctl.errors import IncompleteError
 from olmixctl.ledger.model import RunRecord
-from olmixctl.methods.olmix import draw, fit_evidence, gather, solve_mix
-from olmixctl.methods.sequential import Standing, confidence_of, next_batch, standing_of
+from olmixctl.methods.laws import Fitted
+from olmixctl.methods.olmix import draw, fit_evidence, gather
+from olmixctl.methods.sequential import next_batch
+from olmixctl.methods.stopped import standing_after, sureness
 from olmixctl.mixture import GridMixture
 from olmixctl.plan.model import Plan
 from olmixctl.plan.steps import evidence_of
@@ -26,11 +28,11 @@ def probability(plan: Plan, records: Mapping[str, RunRecord]) -> float:
         records: the ledger.
 
     Returns:
-        0 where the runs so far lead to no mix.
+        0 where the runs so far lead to no mix, or are too few to tell (`sureness`).
     """
-    stop, standing = plan.rounds.stop, _standing(plan, records)
+    stop, fitted = plan.rounds.stop, _fitted(plan, records)
     assert stop is not None, "who never stops is not asked"
-    return 0.0 if standing is None else confidence_of(standing, stop.regret).probability
+    return 0.0 if fitted is None else sureness(plan.observed, plan.coordinates, fitted, stop.regret)
 
 
 def following(plan: Plan, records: Mapping[str, RunRecord], count: int) -> tuple[GridMixture, ...]:
@@ -38,21 +40,18 @@ def following(plan: Plan, records: Mapping[str, RunRecord], count: int) -> tuple
 
     Those that lower the expected regret most; where the runs so far lead to no mix, those that the design goes on with.
     """
-    standing, tried = _standing(plan, records), [run.point for run in plan.runs]
-    if standing is None:
-        found = draw(plan.observed, plan.coordinates, len(tried) + count)
-    else:
-        found = next_batch(standing, count)
+    observed, coordinates = plan.observed, plan.coordinates
+    fitted, tried = _fitted(plan, records), [run.point for run in plan.runs]
+    standing = None if fitted is None else standing_after(observed, coordinates, fitted)
+    found = draw(observed, coordinates, len(tried) + count) if standing is None else next_batch(standing, count)
     return tuple(point for point in found if point not in tried)[:count]
 
 
-def _standing(plan: Plan, records: Mapping[str, RunRecord]) -> Standing | None:
-    """Where the swarm stands after the runs of `plan`; None where no laws fit them, or these leave no mix."""
-    observed, coordinates = plan.observed, plan.coordinates
+def _fitted(plan: Plan, records: Mapping[str, RunRecord]) -> Fitted | None:
+    """The laws after the runs of `plan`; None where none fit them."""
+    observed = plan.observed
     try:
-        fitted = fit_evidence(observed, gather(observed, coordinates, evidence_of(plan), records))
-        if not fitted.fit.status.converged:
-            return None
-        return standing_of(observed, coordinates, fitted, solve_mix(observed, coordinates, fitted))
-    except (IncompleteError, InfeasibleError):
+        fitted = fit_evidence(observed, gather(observed, plan.coordinates, evidence_of(plan), records))
+    except IncompleteError:
         return None
+    return fitted if fitted.fit.status.converged else None

@@ -1,4 +1,4 @@
-"""Did training end early for the reason that the lock gives? Computed again from the runs it rests on."""
+"""How sure the mix is that runs lead to, and whether a lock that says training ended early for that reason is right."""
 
 from __future__ import annotations
 
@@ -8,16 +8,41 @@ from decimal import Decimal
 from olmixctl.errors import InfeasibleError
 from olmixctl.lock.model import Lock, Stopped
 from olmixctl.methods.checks import VerifyCheck
-from olmixctl.methods.olmix import Fitted, solve_mix
-from olmixctl.methods.sequential import confidence_of, standing_of
+from olmixctl.methods.laws import Fitted
+from olmixctl.methods.olmix import solve_mix
+from olmixctl.methods.sequential import Standing, confidence_of, standing_of
+from olmixctl.mixture import Coordinates
+from olmixctl.plan.evidence import covers
 from olmixctl.plan.model import Observed
 from olmixctl.plan.strategies import swarm_runs
 from olmixctl.spec.model import StopSpec
 
-__all__ = ["stopped_check"]
+__all__ = ["standing_after", "stopped_check", "sureness"]
 
 _NEAR = Decimal("0.02")
 """Draws of another processor may fall to the other side of the limit, in a few of some hundred."""
+
+
+def sureness(observed: Observed, coordinates: Coordinates, fitted: Fitted, regret: float) -> float:
+    """P(the mix that `fitted` leads to is within `regret` of the best one).
+
+    Returns:
+        0 where there is no such mix, or where the runs are too few to contradict any law: a coordinate that none of
+        them samples, or no more mixtures than coordinates.
+    """
+    evidence = fitted.evidence
+    rows = dict(zip(evidence.runs, evidence.weights_RC.tolist(), strict=True))
+    points = {run: dict(zip(evidence.coordinates, row, strict=True)) for run, row in rows.items()}
+    standing = standing_after(observed, coordinates, fitted) if covers(points, coordinates) else None
+    return 0.0 if standing is None else confidence_of(standing, regret).probability
+
+
+def standing_after(observed: Observed, coordinates: Coordinates, fitted: Fitted) -> Standing | None:
+    """Where the swarm stands after the runs of `fitted`; None where the laws leave no mix under the bounds."""
+    try:
+        return standing_of(observed, coordinates, fitted, solve_mix(observed, coordinates, fitted))
+    except InfeasibleError:
+        return None
 
 
 def stopped_check(lock: Lock, observed: Observed, fitted: Fitted) -> Iterator[VerifyCheck]:
@@ -59,12 +84,6 @@ def _reason(stated: Stopped, stop: StopSpec) -> Iterator[str]:
 
 
 def _found(lock: Lock, observed: Observed, fitted: Fitted, stated: Stopped) -> Iterator[str]:
-    try:
-        solved = solve_mix(observed, lock.coordinates, fitted)
-    except InfeasibleError as error:
-        yield error.message
-        return
-    standing = standing_of(observed, lock.coordinates, fitted, solved)
-    found = Decimal(confidence_of(standing, float(stated.regret)).probability)
+    found = Decimal(sureness(observed, lock.coordinates, fitted, float(stated.regret)))
     if abs(found - stated.probability) > _NEAR:
         yield f"probability {stated.probability}, found {found:.6f}"

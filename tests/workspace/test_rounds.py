@@ -15,6 +15,7 @@ from workspaces import make_workspace, write_domain, write_mix
 from olmixctl.errors import BlockedError, IncompleteError, StaleError
 from olmixctl.execute.events import Looked
 from olmixctl.execute.fake import FakeExecutor
+from olmixctl.execute.protocol import Outcome
 from olmixctl.lock.store import write_lock
 from olmixctl.methods import between
 from olmixctl.mixture import GRID
@@ -191,6 +192,26 @@ def test_the_probability_is_that_of_the_runs(begin, easily):
     assert verified.ok
     assert "stopped" in {check.name for check in verified.checks}
     assert apply(begin("swarm: {stop: {regret: 0.000000001}}")).lock.stopped is None
+
+
+def test_too_few_results_are_never_enough(begin):
+    """Three of the first four runs diverge: what is left contradicts no law, so it proves none."""
+
+    class Diverging(FakeExecutor):
+        left = 3
+
+        def measure(self, run):
+            Diverging.left -= 1
+            return Outcome(run=run, status="diverged") if Diverging.left >= 0 else super().measure(run)
+
+    events = []
+    workspace = Workspace.open(cwd=begin("swarm: {stop: {regret: 50}}"))
+    workspace._executor = lambda evals, _=None: Diverging(evals)
+    stopped = workspace.apply(workspace.plan(), on_event=events.append).lock.stopped
+    looks = {event.runs: event.probability for event in events if isinstance(event, Looked)}
+    assert looks[4] == looks[6] == 0
+    assert (stopped.trained, len(workspace.lock().excluded)) == (9, 3)
+    assert workspace.verify().ok
 
 
 ALTERED = {
