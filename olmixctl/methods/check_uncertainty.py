@@ -27,8 +27,8 @@ _ENDS = Decimal("0.00001")
 """Ends of intervals of weights, beside a rank."""
 _BITS = Decimal("0.000005")
 """Noise, and predicted change."""
-_WIDTH = 0.02
-"""Ends of intervals of predictions, in parts of the interval: a draw of a hundred moves a deviation by less."""
+_WIDTH = 0.001
+"""Ends of intervals of predictions, in parts of the interval."""
 _DRAWS = 2
 """Draws that may be solved on one processor and not on another."""
 _PROBABILITY = Decimal("0.03")

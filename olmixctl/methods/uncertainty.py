@@ -1,9 +1,7 @@
 """How sure a decided mix is, as its lock says it: intervals of weights and predictions, and comparisons with noise.
 
 Intervals of weights are percentiles of the optima of resamples. Those of predictions hold what a run of the mix will
-measure: as wide as errors on runs that the laws had not seen (`surrogate.intervals`), and wider by what resamples
-disagree about the decided mix more than about the runs, since it lies where the objective is lowest and not where runs
-are drawn.
+measure, and are as wide as errors on runs that the laws had not seen (`surrogate.intervals`).
 
 A mix is better than another with the share of resamples that say so; its change is below run-to-run noise where it is
 less than what two runs of one mixture differ by in one of ten cases.
@@ -33,6 +31,7 @@ from olmixctl.surrogate.draws import Draws
 from olmixctl.surrogate.intervals import Intervals
 from olmixctl.surrogate.model import Array, Evidence
 from olmixctl.surrogate.noise import Noise, of_errors, of_replicates
+from olmixctl.surrogate.validation import HeldOut
 
 __all__ = [
     "NATURAL",
@@ -48,10 +47,6 @@ __all__ = [
 ]
 
 THIS, NATURAL, PREVIOUS = "this", "natural", "previous"
-_RUNS = 20
-"""Runs at which the usual disagreement of resamples is looked at, evenly over the evidence."""
-_NORMAL = 1.6448536269514722
-"""Nine tenths of a normal distribution lie within so many standard deviations."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,18 +140,13 @@ def uncertainty_under(
     """
     if fitted.held is None:
         return None
-    rows = np.unique(np.linspace(0, len(fitted.evidence.runs) - 1, _RUNS).astype(np.intp))
-    runs = {
-        f"run {row}": dict(zip(fitted.evidence.coordinates, fitted.evidence.weights_RC[row].tolist(), strict=True))
-        for row in rows.tolist()
-    }
-    drawn = resample(fitted, problem_of, draws, {**mixes, **runs})
+    drawn = resample(fitted, problem_of, draws, mixes)
     if not drawn.enough:
         return None
     problem = problem_of(fitted)
     return Uncertainty(
         weights=_weights(problem.coordinates, drawn, mixes[THIS]),
-        metrics=_metrics(fitted, drawn, mixes[THIS], list(runs)),
+        metrics=_metrics(fitted, fitted.held, mixes[THIS]),
         confidence=_confidence(problem, fitted, mixes, drawn, noise_of(problem, fitted, measured)),
         resampled=drawn,
     )
@@ -214,16 +204,11 @@ def _weights(coordinates: Coordinates, drawn: Resampled, this: Mapping[str, floa
     return found
 
 
-def _metrics(fitted: Fitted, drawn: Resampled, this: Mapping[str, float], runs: Sequence[str]) -> dict[str, Ends]:
+def _metrics(fitted: Fitted, held: HeldOut, this: Mapping[str, float]) -> dict[str, Ends]:
     """Metric → interval of a run of the mix."""
-    assert fitted.held is not None, "there is no interval without held-out runs"
     fit = fitted.fit
-    point_1C = np.array([[this[name] for name in fit.coordinates]])
-    new_M = Intervals.of(fitted.evidence, fitted.held).width_T[:-1] * fit.spread(point_1C)[0]
-    usual_M = np.mean([drawn.judged[run].metrics_NM.var(axis=0) for run in runs], axis=0)
-    more_M = np.maximum(drawn.judged[THIS].metrics_NM.var(axis=0) - usual_M, 0.0)
-    value_M, half_M = fit.predict(point_1C)[0], np.sqrt(new_M**2 + _NORMAL**2 * more_M)
-    rows = zip(fit.metrics, (value_M - half_M).tolist(), (value_M + half_M).tolist(), strict=True)
+    said = Intervals.of(fitted.evidence, held).predict(fit, _row(this, fit.coordinates))
+    rows = zip(fit.metrics, said.low_NT[0, :-1].tolist(), said.high_NT[0, :-1].tolist(), strict=True)
     return {metric: (fixed(low, 6), fixed(high, 6)) for metric, low, high in rows}
 
 
