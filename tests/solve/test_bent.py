@@ -19,6 +19,7 @@ from olmixctl.solve import (
     ConvexMetric,
     LinearBound,
     MixProblem,
+    SolveError,
     certify,
     check_feasible,
     objective_at,
@@ -127,6 +128,31 @@ def test_both_solvers_and_the_proof_agree(bent: Callable, seed: int) -> None:
     assert found.residuals.ok
     assert abs(found.residuals.gap) < 1e-8
     assert found.objective == pytest.approx(objective_at(drawn.problem, drawn.metrics, found.point), abs=1e-14)
+
+
+def test_where_clarabel_cannot_tell_the_proof_alone_is_taken_and_said(
+    bent: Callable, case: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cvxpy
+
+    drawn, straight = bent(3, kl=0.05), case(3, kl=0.05)
+    both = solve(drawn.problem, drawn.metrics)
+    monkeypatch.setattr(cvxpy.Problem, "solve", lambda _, **__: None)
+    monkeypatch.setattr(cvxpy.Problem, "status", property(lambda _: "optimal_inaccurate"))
+    alone = solve(drawn.problem, drawn.metrics)
+    assert (both.solver, alone.solver) == ("CLARABEL", "interior point")
+    assert alone == replace(both, solver="interior point")
+    with pytest.raises(SolveError, match="optimal_inaccurate"):
+        solve(straight.problem, straight.metrics)
+
+
+def test_solvers_that_disagree_are_an_error_for_bent_laws_too(bent: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from olmixctl.solve import exact
+
+    drawn = bent(3, kl=0.05)
+    monkeypatch.setattr(exact, "_clarabel", lambda program: program.reference_C)
+    with pytest.raises(SolveError, match="disagree"):
+        solve(drawn.problem, drawn.metrics)
 
 
 @pytest.mark.parametrize("seed", range(6))
