@@ -64,7 +64,7 @@ def _log_linear(fit: LogLinearFit, columns: list[int], known_KC: Array, unit_M: 
     def features(weights_NC: Array) -> Array:
         above_MN1 = (np.exp(coefficients_MC @ weights_NC.T) / mean_M1)[:, :, None]
         level = np.broadcast_to(wide_M11, above_MN1.shape)
-        return np.concatenate([wide_M11 * above_MN1 * weights_NC, level], axis=2)
+        return np.asarray(np.concatenate([wide_M11 * above_MN1 * weights_NC, level], axis=2))
 
     return features
 
@@ -78,7 +78,7 @@ def _saturating(fit: SaturatingFit, columns: list[int], known_KC: Array, unit_M:
 
     def above(weights_NC: Array) -> Array:
         inner_MN = fit.levels_M[:, None] - (slope_M1C * np.log1p(weights_NC / scale_M1C)).sum(axis=2)
-        return np.exp(inner_MN)[:, :, None]
+        return np.asarray(np.exp(inner_MN)[:, :, None])
 
     mean_M11 = above(known_KC).mean(axis=1, keepdims=True)
 

@@ -30,7 +30,7 @@ from olmixctl.swarm.candidates import inside, pool_of
 from olmixctl.swarm.limits import ceilings_of, on_grid
 from olmixctl.swarm.model import SwarmProblem
 
-__all__ = ["Belief", "Decided", "Sensitivity", "ask", "regrets"]
+__all__ = ["Belief", "Decided", "Sensitivity", "ask", "bounds", "regrets"]
 
 Array = NDArray[np.float64]
 
@@ -88,12 +88,13 @@ class Belief:
 
     def __init__(self, weights_KC: Array, sensitivity: Sensitivity) -> None:
         self.sensitivity = sensitivity
-        self._known_KC = weights_KC[np.lexsort(weights_KC.T)]
-        known_MKK = self._prior(self._known_KC, self._known_KC)
+        self.known_KC = weights_KC[np.lexsort(weights_KC.T)]
+        known_MKK = self.prior(self.known_KC, self.known_KC)
         known_MKK = known_MKK + sensitivity.noise_M[:, None, None] ** 2 * np.eye(len(weights_KC))
         self._inverse_MKK = np.linalg.inv(known_MKK)
 
-    def _prior(self, left_NC: Array, right_PC: Array) -> Array:
+    def prior(self, left_NC: Array, right_PC: Array) -> Array:
+        """Covariance of the metrics at two sets of points before any run: M × N × P."""
         features = self.sensitivity.features
         bent_NC, bent_PC = np.log1p(left_NC / _SCALE), np.log1p(right_PC / _SCALE)
         apart_NP = (bent_NC**2).sum(axis=1)[:, None] + (bent_PC**2).sum(axis=1) - 2.0 * bent_NC @ bent_PC.T
@@ -104,12 +105,15 @@ class Belief:
 
     def covariance(self, left_NC: Array, right_PC: Array) -> Array:
         """Covariance of the metrics at two sets of points: M × N × P."""
-        left_MNK, right_MKP = self._prior(left_NC, self._known_KC), self._prior(self._known_KC, right_PC)
-        return np.asarray(self._prior(left_NC, right_PC) - left_MNK @ (self._inverse_MKK @ right_MKP))
+        return np.asarray(self.prior(left_NC, right_PC) - self.explained(left_NC) @ self.prior(self.known_KC, right_PC))
+
+    def explained(self, points_NC: Array) -> Array:
+        """How much of what the runs differ by passes to each point: M × N × K."""
+        return np.asarray(self.prior(points_NC, self.known_KC) @ self._inverse_MKK)
 
     def variances(self, points_PC: Array) -> Array:
         """Variance of each metric at each point: M × P."""
-        with_MPK = self._prior(points_PC, self._known_KC)
+        with_MPK = self.prior(points_PC, self.known_KC)
         own_MP = (self.sensitivity.features(points_PC) ** 2).sum(axis=2) + self.sensitivity.bend_M[:, None] ** 2
         return np.asarray(np.maximum(own_MP - ((with_MPK @ self._inverse_MKK) * with_MPK).sum(axis=2), 0.0))
 
@@ -124,11 +128,14 @@ class Belief:
 
 def regrets(belief: Belief, decided: Decided, seed: int, draws: int = 512) -> Array:
     """Regret of the decided mix in every draw, at most, ascending: T."""
-    slopes_TC = _slope_draws(belief, decided, seed, draws)
-    x_C, kl = decided.point_C, decided.kl
+    return np.sort(bounds(decided, _slope_draws(belief, decided, seed, draws)))
+
+
+def bounds(decided: Decided, slopes_TC: Array) -> Array:
+    """The most that any mix can be better than the decided one, were the objective off by these slopes: T."""
     lowest_T = slopes_TC.min(axis=1)
-    inner_T = np.log(np.exp(-(slopes_TC - lowest_T[:, None]) / kl) @ x_C) * kl - lowest_T
-    return np.sort(np.maximum(slopes_TC @ x_C + inner_T, 0.0))
+    inner_T = decided.kl * np.log(np.exp((lowest_T[:, None] - slopes_TC) / decided.kl) @ decided.point_C) - lowest_T
+    return np.maximum(slopes_TC @ decided.point_C + inner_T, 0.0)
 
 
 def ask(problem: SwarmProblem, belief: Belief, decided: Decided, known: int) -> tuple[GridMixture, ...]:
@@ -164,21 +171,30 @@ class _Differences:
 
     def __init__(self, belief: Belief, candidates_NC: Array, tilts_TC: Array, at_C: Array) -> None:
         self._belief, self._candidates_NC = belief, candidates_NC
-        self._to_MNT = belief.covariance(candidates_NC, tilts_TC) - belief.covariance(candidates_NC, at_C[None])
+        self._explained_MNK = belief.explained(candidates_NC)
+        around_MNT = self._covariance(np.concatenate([tilts_TC, at_C[None]]))
+        self._to_MNT = around_MNT[:, :, :-1] - around_MNT[:, :, -1:]
         self._own_MN = belief.variances(candidates_NC)
         self._open_N = np.ones(len(candidates_NC), dtype=bool)
         self._rows: list[Array] = []
+
+    def _covariance(self, points_PC: Array) -> Array:
+        """Covariance of the metrics at candidates and points, before what is added here: M × N × P."""
+        known_MKP = self._belief.prior(self._belief.known_KC, points_PC)
+        return np.asarray(self._belief.prior(self._candidates_NC, points_PC) - self._explained_MNK @ known_MKP)
 
     def best(self) -> int:
         """The candidate that lowers the mean variance of the differences most."""
         share_M, noise_M1 = self._belief.sensitivity.share_M, self._belief.sensitivity.noise_M[:, None]
         gain_N = share_M**2 @ ((self._to_MNT**2).mean(axis=2) / (self._own_MN + noise_M1**2))
         gain_N = np.where(self._open_N, gain_N, -1.0)
-        return int(np.argmax(np.round(gain_N / max(float(gain_N.max()), 1e-300), _DIGITS)))
+        top = float(gain_N.max())
+        # To nine digits, so that no processor's last bits choose; where nothing is unknown, the first that is open.
+        return int(np.argmax(np.round(gain_N / top, _DIGITS) if top > 0 else self._open_N))
 
     def add(self, row: int) -> None:
         """A run at this candidate will be known."""
-        along_MN = self._belief.covariance(self._candidates_NC, self._candidates_NC[[row]])[:, :, 0]
+        along_MN = self._covariance(self._candidates_NC[[row]])[:, :, 0]
         for earlier_MN in self._rows:
             along_MN = along_MN - earlier_MN * earlier_MN[:, row, None]
         spread_M1 = np.sqrt(self._own_MN[:, row] + self._belief.sensitivity.noise_M**2)[:, None]
@@ -216,4 +232,6 @@ def _candidates(problem: SwarmProblem, decided: Decided, tilts_TC: Array, caps_C
     between = [at_C + part * (pool_NC - at_C) for part in _BETWEEN]
     lifted = [at_C + part * (np.eye(len(at_C)) - at_C) for part in (0.1, 0.3, 0.6, 0.95)]
     every_NC = inside(np.concatenate([tilts_TC, *between, *lifted]), caps_C, prior_C)
-    return np.asarray(every_NC / every_NC.sum(axis=1, keepdims=True))
+    every_NC = every_NC / every_NC.sum(axis=1, keepdims=True)
+    _, first_N = np.unique(np.round(every_NC * GRID), axis=0, return_index=True)
+    return np.asarray(every_NC[np.sort(first_N)])
