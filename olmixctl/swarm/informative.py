@@ -88,7 +88,9 @@ class _Drawing:
         prior_C = np.array([problem.prior[name] for name in self.names])
         self.prior_C = prior_C / prior_C.sum()
         self.found: list[GridMixture] = []
+        self.seen: set[tuple[int, ...]] = set()
         self.points: list[Array] = []
+        self.most_C = np.zeros(len(self.names))
         self.lacking = np.minimum(self.caps_C, LIFTED)
         self.region_TC = region_of(self.prior_C, problem.seed, _REGION)
 
@@ -109,9 +111,7 @@ class _Drawing:
     def _sampling(self, point_C: Array, index: int) -> Array:
         """The point, with the coordinate whose turn it is lifted where no mixture before has sampled it enough."""
         lifted = index % len(self.names)
-        if index >= len(self.names) or any(other[lifted] >= self.lacking[lifted] for other in self.points):
-            return point_C
-        if point_C[lifted] >= self.lacking[lifted]:
+        if index >= len(self.names) or max(self.most_C[lifted], point_C[lifted]) >= self.lacking[lifted]:
             return point_C
         rest = 1.0 - point_C[lifted]
         lifted_C = point_C * ((1.0 - self.lacking[lifted]) / rest)
@@ -120,9 +120,11 @@ class _Drawing:
 
     def _take(self, point_C: Array) -> None:
         mixture = on_grid(point_C, self.ceilings, self.problem.coordinates.names)
-        if mixture not in self.found:
+        if tuple(mixture.values()) not in self.seen:
+            self.seen.add(tuple(mixture.values()))
             self.found.append(mixture)
             self.points.append(point_C)
+            self.most_C = np.maximum(self.most_C, point_C)
 
 
 def _parts(count: int) -> Iterator[tuple[int, int]]:
