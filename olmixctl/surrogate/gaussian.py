@@ -195,7 +195,8 @@ class Gaussian:
         """
         if not isinstance(start, GaussianFit):
             raise TypeError(f"a {start.family} law is not refitted as gaussian")
-        return replace(start, targets=start.targets.on(evidence), status=replace(start.status, notes=()))
+        status = replace(start.status, converged=True, notes=())
+        return replace(start, targets=start.targets.on(evidence), status=status)
 
     def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[GaussianFit]:
         """One by one; see `Family`."""

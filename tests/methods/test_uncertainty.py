@@ -159,7 +159,11 @@ def test_below_noise_is_a_matter_of_both_numbers():
 def test_intervals_hold_the_truth_about_as_often_as_they_say(kind, size, trials, least):
     """Nine tenths; the bounds leave room for the few trials (`tests/benchmarks/calibration.py` runs many)."""
     found = [trial(kind, kind, size, 1000 + seed) for seed in range(trials)]
-    assert least <= np.mean([one.weights for one in found]) <= 0.99
-    assert least <= np.mean([one.unseen for one in found]) <= 0.99
-    assert np.mean([one.decided for one in found]) >= least
-    assert np.mean([one.regret for one in found]) >= 0.6
+    weights, decided, unseen, regret, width, off = (
+        np.mean([getattr(one, field.name) for one in found]) for field in dataclasses.fields(found[0])
+    )
+    assert min(weights, decided, unseen) >= least
+    assert unseen <= 0.99
+    assert regret >= 0.6
+    # Normal errors would be four times as wide as they are off on average; an interval that holds all says nothing.
+    assert width <= 14 * off
