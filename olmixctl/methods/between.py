@@ -5,7 +5,8 @@ Functions of the recorded runs that they are given: whoever asks with the same r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from olmixctl.errors import IncompleteError
 from olmixctl.ledger.model import RunRecord
@@ -43,8 +44,28 @@ def following(plan: Plan, records: Mapping[str, RunRecord], count: int) -> tuple
     observed, coordinates = plan.observed, plan.coordinates
     fitted, tried = _fitted(plan, records), [run.point for run in plan.runs]
     standing = None if fitted is None else standing_after(observed, coordinates, fitted)
-    found = draw(observed, coordinates, len(tried) + count) if standing is None else next_batch(standing, count)
-    return tuple(point for point in found if point not in tried)[:count]
+    if standing is None:
+        return _untried(partial(draw, observed, coordinates), tried, count)
+    return _untried(partial(next_batch, standing), tried, count)
+
+
+def _untried(
+    ask: Callable[[int], tuple[GridMixture, ...]], tried: Sequence[GridMixture], count: int
+) -> tuple[GridMixture, ...]:
+    """The first `count` mixtures that were not tried; fewer where there are no more.
+
+    Args:
+        ask: number → as many mixtures, those of fewer first.
+        tried: mixtures to leave out.
+        count: how many.
+    """
+    number = count
+    while True:
+        found = ask(number)
+        fresh = tuple(point for point in found if point not in tried)
+        if len(fresh) >= count or len(found) < number:
+            return fresh[:count]
+        number += count - len(fresh)
 
 
 def _fitted(plan: Plan, records: Mapping[str, RunRecord]) -> Fitted | None:

@@ -359,6 +359,15 @@ def test_where_no_mixture_is_left_to_ask_for_the_rounds_end(begin, monkeypatch):
     assert not Workspace.open(cwd=root).plan().has_changes
 
 
+def test_a_mixture_that_was_tried_is_not_asked_for_again(begin, monkeypatch):
+    """What is asked for most may be what was run already; then the next best ones are."""
+    root = begin(ROUNDS)
+    plan = Workspace.open(cwd=root).plan()
+    drawn = between.draw(plan.observed, plan.coordinates, RUNS)
+    monkeypatch.setattr(between, "next_batch", lambda _, count: drawn[:count])
+    assert apply(root).trained == RUNS
+
+
 def test_no_round_is_larger_than_planned(begin, monkeypatch):
     monkeypatch.setattr(between, "following", lambda plan, *_: between.draw(plan.observed, plan.coordinates, 40)[-10:])
     assert apply(begin(ROUNDS)).trained <= RUNS
