@@ -128,7 +128,8 @@ def _step(step: Step, observed: Observed) -> dict[str, Any]:
         case FitAndSolve(coordinates, evidence, later):
             worst = observed.spec.objective.worst_case
             families = {"worst_of": len(declared_families(observed.spec.evals))} if worst else {}
-            return {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence) + later} | families
+            solve = {"do": "solve", "coordinates": len(coordinates.names), "runs": len(evidence) + later}
+            return solve | families | {"laws": observed.spec.surrogate}
         case KeepRatios(coordinates):
             return {"do": "keep-ratios", "domains": len(coordinates.leaves)}
         case CarryShares(coordinates, _):

@@ -17,6 +17,12 @@ __all__ = ["kept_mass", "plan_text", "price", "step_in_words"]
 
 Document = Mapping[str, Any]
 
+_LAWS = {
+    "auto": "the laws that predict best to ",
+    "saturating": "saturating laws to ",
+    "gaussian": "a Gaussian process to ",
+}
+"""What is fitted, where it is not the published law."""
 _LEVELS: dict[str, Tone] = {"block": "bad", "warn": "care", "note": "faint"}
 
 
@@ -69,7 +75,8 @@ def step_in_words(step: Document, plan: Document) -> str:
         case "solve":
             families = f", for the worst of {step['worst_of']} families" if "worst_of" in step else ""
             runs = f"{at_most(plan)}{plural(step['runs'], 'run')}"
-            return f"fit {runs} and solve for {plural(step['coordinates'], 'coordinate')}{families}"
+            laws = _LAWS.get(step.get("laws", ""), "")
+            return f"fit {laws}{runs} and solve for {plural(step['coordinates'], 'coordinate')}{families}"
         case "carry":
             return f"carry the shares of {plural(step['domains'], 'domain')} over, unmeasured"
         case "keep-ratios":

@@ -64,7 +64,7 @@ Runs and cost
 
 Steps  2 unaffected domains keep their ratios as one virtual domain; 2 estimated
   1. train 9 proxy runs (1m, 25M tokens each)
-  2. fit 12 runs and solve for 3 coordinates
+  2. fit the laws that predict best to 12 runs and solve for 3 coordinates
   3. write the lock, serial 42
 
 To train 9 runs and write lock serial 42: olmixctl apply base
