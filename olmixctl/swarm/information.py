@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 SCALES = (0.003, 0.02, 0.1)
 """Shares at which returns diminish: a few tenths of a percent, a few percent, a tenth."""
-SLOPE, RATE, BEND, NOISE = 0.5, 0.5, 0.5, 0.1
+SLOPE, RATE, BEND, NOISE = 0.5, 0.5, 0.5, 0.2
 """In units of the standard deviation of a metric over the swarm, as in the surrogate."""
 _LEVEL = 4.0
 _CLOSE = 0.98
