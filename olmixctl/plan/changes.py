@@ -81,7 +81,7 @@ def detect_changes(observed: Observed, lock: Lock) -> ChangeSet:
     changes = [
         *domains.changes,
         *_section_changes(before, after, sections, adopted=adopted),
-        *_eval_changes(observed, lock),
+        *_eval_changes(observed, lock, before.get("evals", {})),
         *_protection_changes(observed, lock, kept),
     ]
     if not changes and observed.full != lock.spec_full:
@@ -109,14 +109,29 @@ def _comparable_inputs(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The declared inputs of lock and present, with domains cut to those that stand in both, under their new names.
 
-    A declared identity is left out: it is what the data is, and was compared as such.
+    Constraints and held-out evals name domains, too. A declared identity is left out: it is what the data is, and was
+    compared as such.
     """
     before, after = dict(lock.inputs), dict(observed.inputs)
     was, now = before.get("domains", {}), after.get("domains", {})
     both = {domain_id: domain_id for domain_id in now if domain_id in was} | dict(kept)
     before["domains"] = {new: was[old] | {"declared": None} for new, old in both.items() if old in was}
     after["domains"] = {new: now[new] | {"declared": None} for new in both if new in now}
+    names = {old: new for new, old in kept.items()}
+    before |= {section: _renamed(before.get(section, {}), names) for section in ("constraints", "evals")}
     return before, after
+
+
+def _renamed(section: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A section of the inputs with its domains under their new names."""
+    lists = ("domains", "of", "to", "heldout")
+    return {
+        name: {
+            key: sorted(names.get(each, each) for each in value) if key in lists and value else value
+            for key, value in item.items()
+        }
+        for name, item in section.items()
+    }
 
 
 def _section_changes(
@@ -156,7 +171,8 @@ def _leaves(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]
         yield path, before, after
 
 
-def _eval_changes(observed: Observed, lock: Lock) -> Iterator[Change]:
+def _eval_changes(observed: Observed, lock: Lock, weights_before: Mapping[str, Any]) -> Iterator[Change]:
+    """Evals that came, went or changed; `weights_before` is what the lock was made for, under present names."""
     old_digests, new_digests = set(lock.evals.values()), set(observed.evals.values())
     for name in sorted(set(observed.evals) | set(lock.evals)):
         before, after = lock.evals.get(name), observed.evals.get(name)
@@ -165,7 +181,7 @@ def _eval_changes(observed: Observed, lock: Lock) -> Iterator[Change]:
             yield Change(category="objective", subject=f"evals.{name}", action="re-estimate", reason=reason)
         elif before is not None and before not in new_digests:
             yield Change(category="objective", subject=f"evals.{name}", action="none", reason="no longer measured")
-    weights_before, weights_after = lock.inputs.get("evals", {}), observed.inputs.get("evals", {})
+    weights_after = observed.inputs.get("evals", {})
     for name in sorted(set(observed.evals) & set(lock.evals)):
         if observed.evals[name] == lock.evals[name] and weights_before.get(name) != weights_after.get(name):
             for subject, old, new in _leaves(f"evals.{name}", weights_before.get(name), weights_after.get(name)):

@@ -221,3 +221,17 @@ def test_a_saved_plan_with_a_front_is_a_plan_like_any_other(measured, olmixctl):
 
 def test_without_runs_the_plan_says_why_there_is_no_front(root, olmixctl):
     assert "none can be told: there is no lock yet" in " ".join(olmixctl("plan", "--explain").stdout.split())
+
+
+def test_a_renamed_domain_is_no_change_of_the_constraints_and_evals_that_name_it(measured, olmixctl):
+    path = rewrite(measured, ratio("max: 2"))
+    olmixctl("apply", "--auto-approve")
+    before = shares(olmixctl)
+    text = path.read_text().replace("  code: {paths", "  source: {paths").replace("of: [code]", "of: [source]")
+    path.write_text(text.replace("heldout: code,", "heldout: source,"))
+    planned = olmixctl.json("plan")
+    assert [(c["category"], c["subject"]) for c in planned["changes"]] == [("moved", "source")]
+    olmixctl("apply", "--auto-approve")
+    assert shares(olmixctl) == {{"code": "source"}.get(d, d): weight for d, weight in before.items()}
+    assert olmixctl.json("plan")["has_changes"] is False
+    olmixctl("verify")
