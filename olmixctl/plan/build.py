@@ -119,6 +119,10 @@ def _adopted_evidence(
     return tuple(points) if answer else ()
 
 
+def _base(lock: Lock) -> PlanBase:
+    return PlanBase(digest=digest_of(lock), lineage=lock.lineage, serial=lock.serial, confidence=lock.confidence)
+
+
 def _plan(
     situation: Situation, decision: Decision, changes: ChangeSet | None, options: PlanOptions, standing: Standing
 ) -> Plan:
@@ -139,7 +143,7 @@ def _plan(
     route = decision.route
     return Plan(
         observed=observed,
-        base=PlanBase() if lock is None else PlanBase(digest=digest_of(lock), lineage=lock.lineage, serial=lock.serial),
+        base=PlanBase() if lock is None else _base(lock),
         changes=_first_changes(observed) if changes is None else changes.changes,
         kind=route.kind,
         reason=route.reason,

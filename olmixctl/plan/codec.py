@@ -7,9 +7,10 @@ from math import isfinite
 from typing import Any, assert_never
 
 from olmixctl.errors import StaleError
+from olmixctl.lock.confidence import confidence_as_json
 from olmixctl.mixture import GRID
 from olmixctl.plan.build import PlanOptions
-from olmixctl.plan.model import Change, Cost, Laws, Observed, Plan, PlannedRun, Strategy
+from olmixctl.plan.model import Change, Cost, Laws, Observed, Plan, PlanBase, PlannedRun, Strategy
 from olmixctl.plan.rounds import Rounds
 from olmixctl.plan.stale import differences
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, Step, TrainRuns, WriteLock, steps_of
@@ -34,7 +35,7 @@ def plan_as_json(plan: Plan, options: PlanOptions = PlanOptions()) -> dict[str, 
             "allow_remove": sorted(options.allow_remove),
             "refresh": options.refresh,
         },
-        "base": {"digest": plan.base.digest, "lineage": plan.base.lineage, "serial": plan.base.serial},
+        "base": _base(plan.base),
         "spec": {"semantic": observed.semantic, "full": observed.full},
         "domains": _domains(observed),
         "evals": dict(sorted(observed.evals.items())),
@@ -167,6 +168,12 @@ def _laws(laws: Laws) -> dict[str, Any]:
         "scores": {domain: round(score, 4) for domain, score in laws.scores.items()},
         "choice": laws.choice,
     }
+
+
+def _base(base: PlanBase) -> dict[str, Any]:
+    """The lock before; how sure it is only where it says so, as in the lock."""
+    said = {} if base.confidence is None else {"confidence": confidence_as_json(base.confidence)}
+    return {"digest": base.digest, "lineage": base.lineage, "serial": base.serial, **said}
 
 
 def _domains(observed: Observed) -> dict[str, Any]:

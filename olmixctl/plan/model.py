@@ -10,7 +10,7 @@ from typing import Any, Literal
 from olmixctl.corpus.model import DomainState
 from olmixctl.inventory import Inventory
 from olmixctl.ledger.model import RunInputs
-from olmixctl.lock.model import Stopped
+from olmixctl.lock.model import LockedConfidence, Stopped
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
 from olmixctl.plan.rounds import IN_ONE_GO, Rounds
 from olmixctl.spec.model import MixSpec
@@ -279,11 +279,12 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanBase:
-    """The lock a plan starts from; all None when there is none."""
+    """The lock a plan starts from; all None when there is none. `confidence` is what it says of how sure it is."""
 
     digest: str | None = None
     lineage: str | None = None
     serial: int = 0
+    confidence: LockedConfidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

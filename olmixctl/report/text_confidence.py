@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from olmixctl.lock.model import Ends, LockedConfidence
 from olmixctl.report.numbers import bits, plural
 
-__all__ = ["chances_in_words", "change_in_words", "ends_in_percent", "noise_in_words"]
+__all__ = ["base_in_words", "chances_in_words", "change_in_words", "ends_in_percent", "noise_in_words"]
 
 
 def chances_in_words(found: LockedConfidence) -> str:
@@ -50,7 +52,22 @@ def ends_in_percent(ends: Ends | None) -> str:
     return "" if ends is None else " – ".join(f"{float(end) * 100:.2f}" for end in ends)
 
 
-def _small(value: Decimal) -> str:
+def _small(value: Decimal | float) -> str:
     """Four decimals, or two digits where there are none in them."""
     size = abs(float(value))
     return bits(size) if size >= 5e-4 or size == 0 else f"{size:.6f}"
+
+
+def base_in_words(confidence: Mapping[str, Any], serial: int, unit: str) -> str:
+    """What a plan says of the lock it starts from: how sure that is, and which changes would be noise.
+
+    Args:
+        confidence: as plans and locks have it in JSON.
+        serial: of the lock.
+        unit: of losses.
+    """
+    sure, noise = confidence["better_than"]["natural"], confidence["noise"]
+    better = "" if sure is None else f"serial {serial} is better than natural with P {sure:.2f}; "
+    known = "" if noise["basis"] == "replicates" else ", or less: no mixture has two runs to measure it"
+    two = f"what two runs of one mixture differ by in one of ten cases{known}"
+    return f"{better}a change of the objective below {_small(noise['two_runs'])} {unit} is run-to-run noise ({two})"

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from olmixctl.report.look import Cell, Column, Look, Tone, heading, page, table, wrapped
-from olmixctl.report.numbers import NONE, count, factor, flops, money, percent, plural, seconds
+from olmixctl.report.numbers import NONE, count, factor, flops, loss_unit, money, percent, plural, seconds
 from olmixctl.report.text_changes import changes_section
+from olmixctl.report.text_confidence import base_in_words
 from olmixctl.report.text_rounds import at_most, planned_runs, rounds_in_words
 from olmixctl.report.text_strategies import cap_in_words, strategies_section
 from olmixctl.report.text_tradeoff import trade_off_section
@@ -45,6 +46,7 @@ def plan_text(
             _kept(plan, look, mass, full),
             _cost(plan, look),
             strategies_section(plan, look),
+            _sure(plan, look),
             trade_off_section(plan, look),
             _checks(plan, look),
             _steps(plan, look),
@@ -183,6 +185,15 @@ def _saving(plan: Document) -> str:
     times = f", {factor(whole['flops'] / cost['flops'])} less compute" if cost["flops"] else ""
     least = "at least " if at_most(plan) else ""
     return f"{least}{plural(saved, 'run')} saved against recomputing{times}"
+
+
+def _sure(plan: Document, look: Look) -> list[str]:
+    """How sure the present mix is, and which changes of it would be noise; nothing where its lock does not say."""
+    found = plan["base"].get("confidence")
+    if found is None or not plan["has_changes"]:
+        return []
+    said = base_in_words(found, plan["base"]["serial"], loss_unit(plan["trainer"]))
+    return [heading("How sure the mix is now", look), *wrapped(said, look, hanging=4)]
 
 
 def _checks(plan: Document, look: Look) -> list[str]:

@@ -125,7 +125,7 @@ class Drawn:
         jacobian_BRP[:, :, 1] = parts.offset_BR
         jacobian_BRP[:, :, 0] = parts.growth_BR
         jacobian_BRP[:, :, 2:] = parts.growth_BR[:, :, None] * parts.inner_BRX[:, :, 1:]
-        return np.matmul(jacobian_BRP.transpose(0, 2, 1) * weight_BR[:, None], jacobian_BRP)
+        return np.asarray(np.matmul(jacobian_BRP.transpose(0, 2, 1) * weight_BR[:, None], jacobian_BRP))
 
     def _second(self, at_BP: Array, parts: _Parts, pull_BR: Array) -> Array:
         """Σ pull ∂²r, B × P × P. With I the inner sum, r = (h expm1(q) − z) / unit and q = I · unit / h."""
@@ -243,4 +243,4 @@ def _upwards(hessian_nPP: Array) -> Array:
     """Curvatures of the same size, and none downwards."""
     values_nP, vectors_nPP = np.linalg.eigh(hessian_nPP)
     steep_nP = np.maximum(np.abs(values_nP), _LEAST_CURVATURE)
-    return np.matmul(vectors_nPP * steep_nP[:, None, :], vectors_nPP.transpose(0, 2, 1))
+    return np.asarray(np.matmul(vectors_nPP * steep_nP[:, None, :], vectors_nPP.transpose(0, 2, 1)))

@@ -1,0 +1,77 @@
+"""How sure a mix is, in words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from olmixctl.lock.confidence import confidence_as_json, confidence_section, read_confidence
+from olmixctl.lock.model import LockedConfidence, LockedNoise
+from olmixctl.report.text_confidence import (
+    base_in_words,
+    chances_in_words,
+    change_in_words,
+    ends_in_percent,
+    noise_in_words,
+)
+
+BITS = "bits per byte"
+
+
+def confidence(**changes):
+    noise = LockedNoise(basis="errors", degrees=27, run=Decimal("0.001200"), two_runs=Decimal("0.002900"))
+    given = {
+        "drawn": 100,
+        "solved": 98,
+        "better_than_natural": Decimal("0.99"),
+        "better_than_previous": Decimal("0.93"),
+        "noise": noise,
+        "change": Decimal("-0.002100"),
+    }
+    return LockedConfidence(**{**given, **changes})
+
+
+MEASURED = LockedNoise(basis="replicates", degrees=1, run=Decimal("0.000120"), two_runs=Decimal("0.000310"))
+
+
+def test_chances_are_said_as_far_as_they_are_known():
+    text = "P(better than natural) 0.99, P(better than previous) 0.93, by 100 resamples of the runs, 2 of them unsolved"
+    assert chances_in_words(confidence()) == text
+    assert chances_in_words(confidence(better_than_previous=None, solved=100)) == (
+        "P(better than natural) 0.99, by 100 resamples of the runs"
+    )
+    assert chances_in_words(confidence(better_than_natural=None, better_than_previous=None)) == ""
+
+
+def test_a_change_stands_beside_the_noise():
+    below = change_in_words(confidence(), BITS)
+    assert below.startswith("this change is below run-to-run noise")
+    assert "−0.0021 bits per byte" in below
+    assert "0.0029 in one of ten cases" in below
+    assert "above run-to-run noise" in change_in_words(confidence(change=Decimal("0.004")), BITS)
+    assert change_in_words(confidence(change=None), BITS) == ""
+
+
+def test_noise_is_said_with_how_it_is_known():
+    assert "at most 0.0012" in noise_in_words(confidence(), BITS)
+    assert "errors on 27 runs that the laws had not seen" in noise_in_words(confidence(), BITS)
+    measured = noise_in_words(confidence(noise=MEASURED), BITS)
+    assert "0.000120 bits per byte, measured on runs of one mixture (1 degree of freedom)" in measured
+
+
+def test_a_plan_says_what_would_be_noise():
+    said = base_in_words(confidence_as_json(confidence()), 4, BITS)
+    assert said.startswith("serial 4 is better than natural with P 0.99; a change of the objective below 0.0029")
+    assert "no mixture has two runs" in said
+    assert "no mixture" not in base_in_words(confidence_as_json(confidence(noise=MEASURED)), 4, BITS)
+
+
+def test_ends_are_in_percent():
+    assert ends_in_percent((Decimal("0.051000"), Decimal("0.083000"))) == "5.10 – 8.30"
+    assert ends_in_percent(None) == ""
+
+
+def test_the_section_of_a_lock_is_read_back():
+    for one in (confidence(), confidence(change=None, noise=MEASURED, better_than_previous=None)):
+        assert read_confidence(confidence_section(one)) == one
+    assert confidence_section(confidence())["change"] == {"objective": Decimal("-0.002100"), "below_noise": True}
+    assert read_confidence(None) is None
