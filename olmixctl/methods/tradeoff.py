@@ -148,20 +148,12 @@ def trade_off(
     here = search.best(problem)
     if here is None:
         return TradeOff(reason="the bounds of the mix file exclude each other under the laws of the lock's runs")
-    wishes = search.wishes(here)
-    pull: list[PullPoint | None] = []
-    families: list[FamilyPoint | None] = []
-    for factor in _FACTORS:
-        pull.append(search.pull_point(factor, here))
-        on_progress(len(pull), len(_FACTORS) + len(wishes))
-    for wish in wishes:
-        families.append(search.family_point(wish, here))
-        on_progress(len(pull) + len(families), len(_FACTORS) + len(wishes))
+    pull, families = search.front(here, on_progress)
     return TradeOff(
         runs=len(evidence.runs),
         serial=lock.serial,
-        pull=tuple(point for point in pull if point is not None),
-        families=tuple(point for point in families if point is not None),
+        pull=pull,
+        families=families,
         left_out=search.left_out(here),
     )
 
@@ -205,6 +197,20 @@ class _Search:
             return best_near(problem, self.fitted, self.starts).point
         except (InfeasibleError, SolveError):
             return None
+
+    def front(self, here: Point, on_progress: OnProgress) -> tuple[tuple[PullPoint, ...], tuple[FamilyPoint, ...]]:
+        """All that is found around the present solution `here`."""
+        wishes = self.wishes(here)
+        total = len(_FACTORS) + len(wishes)
+        pull: list[PullPoint] = []
+        families: list[FamilyPoint] = []
+        for done, factor in enumerate(_FACTORS, 1):
+            pull += filter(None, [self.pull_point(factor, here)])
+            on_progress(done, total)
+        for done, wish in enumerate(wishes, len(_FACTORS) + 1):
+            families += filter(None, [self.family_point(wish, here)])
+            on_progress(done, total)
+        return tuple(pull), tuple(families)
 
     def pull_point(self, factor: float, here: Point) -> PullPoint | None:
         """The best mix with so many times the pull; `here` is the present solution."""
