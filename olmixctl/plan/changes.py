@@ -118,7 +118,7 @@ def _comparable_inputs(
     before["domains"] = {new: was[old] | {"declared": None} for new, old in both.items() if old in was}
     after["domains"] = {new: now[new] | {"declared": None} for new in both if new in now}
     names = {old: new for new, old in kept.items()}
-    before |= {section: _renamed(before.get(section, {}), names) for section in ("constraints", "evals")}
+    before |= {section: _renamed(before[section], names) for section in ("constraints", "evals") if section in before}
     return before, after
 
 
