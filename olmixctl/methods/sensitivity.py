@@ -24,8 +24,8 @@ _WIDE = 3.0
 """Levels, offsets and straight slopes may be anywhere within so many standard deviations of the metric."""
 _SLOPE, _SCALE = 1.3, 1.5
 """Of logarithms, as in the priors of the family."""
-_LEAST_NOISE, _COUNT = 0.02, 2.0
-"""Over the metric's standard deviation; where residuals say little it counts as so many of them."""
+_LEAST_NOISE, _USUAL_NOISE, _COUNT = 0.02, 0.1, 2.0
+"""Over the metric's standard deviation; where residuals say little, the one that is asked counts as so many of them."""
 _LEAST_UNIT = 1e-9
 _LEAST_BEND, _MISFIT = 0.05, 2.0
 """What the law misses: a twentieth of the metric's standard deviation, and twice the residuals' where these are larger.
@@ -33,8 +33,13 @@ A law that does not fit leaves residuals as noise does, and its mix is further o
 _ROUNDS = 8
 
 
-def sensitivity_of(fit: Fit, evidence: Evidence, columns: list[int], share_M: Array) -> Sensitivity:
+def sensitivity_of(
+    fit: Fit, evidence: Evidence, columns: list[int], share_M: Array, *, cautious: bool = False
+) -> Sensitivity:
     """That of a fit over the sampled coordinates `columns`, with the noise that its residuals show.
+
+    Laws with as many parameters as runs leave no residuals: `cautious` takes usual noise where these say little, to be
+    sure of a mix; without it next to none, to choose runs by what the parameters leave open.
 
     Raises:
         TypeError: a family whose parameters are not known here.
@@ -43,7 +48,7 @@ def sensitivity_of(fit: Fit, evidence: Evidence, columns: list[int], share_M: Ar
     known_KC = evidence.weights_RC[:, columns]
     features = _features_of(fit, columns, known_KC, unit_M)
     residual_KM = evidence.losses_RM - fit.predict(evidence.weights_RC)
-    noise_M = _noise(features(known_KC), residual_KM, unit_M)
+    noise_M = _noise(features(known_KC), residual_KM, unit_M, _USUAL_NOISE if cautious else _LEAST_NOISE)
     bend_M = np.maximum(_LEAST_BEND * unit_M, _MISFIT * noise_M)
     return Sensitivity(features=features, noise_M=noise_M, bend_M=bend_M, share_M=share_M)
 
@@ -92,13 +97,13 @@ def _saturating(fit: SaturatingFit, columns: list[int], known_KC: Array, unit_M:
     return features
 
 
-def _noise(features_MKF: Array, residual_KM: Array, unit_M: Array) -> Array:
+def _noise(features_MKF: Array, residual_KM: Array, unit_M: Array, usual: float) -> Array:
     """Noise that explains the residuals, with what the parameters took up given back: M."""
-    runs, least_M = len(residual_KM), (_LEAST_NOISE * unit_M) ** 2
+    runs, least_M, usual_M = len(residual_KM), (_LEAST_NOISE * unit_M) ** 2, (usual * unit_M) ** 2
     square_M = (residual_KM**2).sum(axis=0)
     values_MK = np.maximum(np.linalg.eigvalsh(features_MKF @ features_MKF.transpose(0, 2, 1)), 0.0)
     noise_M = np.maximum(square_M / runs, least_M)
     for _ in range(_ROUNDS):
         taken_M = (values_MK / (values_MK + noise_M[:, None])).sum(axis=1)
-        noise_M = np.maximum((square_M + _COUNT * least_M) / (runs - taken_M + _COUNT), least_M)
-    return np.sqrt(noise_M)
+        noise_M = np.maximum((square_M + _COUNT * usual_M) / (runs - taken_M + _COUNT), least_M)
+    return np.asarray(np.sqrt(noise_M))

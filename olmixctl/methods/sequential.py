@@ -100,7 +100,7 @@ def next_batch(standing: Standing, size: int) -> tuple[GridMixture, ...]:
 
 def confidence_of(standing: Standing, epsilon: float) -> Confidence:
     """How sure it is that the decided mix is within `epsilon` (bits per byte of the objective) of the best."""
-    regret_T = regrets(*_belief(standing), standing.swarm.seed)
+    regret_T = regrets(*_belief(standing, cautious=True), standing.swarm.seed)
     return Confidence(
         probability=float((regret_T < epsilon).mean()),
         regret_q50=float(np.quantile(regret_T, 0.5)),
@@ -108,13 +108,13 @@ def confidence_of(standing: Standing, epsilon: float) -> Confidence:
     )
 
 
-def _belief(standing: Standing) -> tuple[Belief, Decided]:
+def _belief(standing: Standing, *, cautious: bool = False) -> tuple[Belief, Decided]:
     evidence, columns = standing.evidence, _columns(standing)
     weight_M = np.array([standing.metric_weights.get(name, 0.0) for name in evidence.metrics])
     point_C = np.array([standing.point[name] for name in evidence.coordinates])
     decided = Decided(point_C=_normalised(point_C[None, columns])[0], kl=max(standing.kl, _LEAST_KL))
     known_KC = _normalised(evidence.weights_RC[:, columns])
-    sensitivity = sensitivity_of(standing.fit, evidence, columns, weight_M / weight_M.sum())
+    sensitivity = sensitivity_of(standing.fit, evidence, columns, weight_M / weight_M.sum(), cautious=cautious)
     return Belief(known_KC, sensitivity), decided
 
 

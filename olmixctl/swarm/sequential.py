@@ -135,7 +135,7 @@ def bounds(decided: Decided, slopes_TC: Array) -> Array:
     """The most that any mix can be better than the decided one, were the objective off by these slopes: T."""
     lowest_T = slopes_TC.min(axis=1)
     inner_T = decided.kl * np.log(np.exp((lowest_T[:, None] - slopes_TC) / decided.kl) @ decided.point_C) - lowest_T
-    return np.maximum(slopes_TC @ decided.point_C + inner_T, 0.0)
+    return np.asarray(np.maximum(slopes_TC @ decided.point_C + inner_T, 0.0))
 
 
 def ask(problem: SwarmProblem, belief: Belief, decided: Decided, known: int) -> tuple[GridMixture, ...]:
