@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit bench surrogates clean
+.PHONY: help demo test lint types unit bench surrogates synthetic clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,6 +54,10 @@ bench: $(VENV)/.dev
 # The tables of surrogates in docs/numerics.md; SWARM is a folder with the published tables, which are not in here.
 surrogates: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/surrogates.py $(SWARM) --families log_linear,saturating,gaussian,lightgbm
+
+# The tables of swarms on known truths in docs/numerics.md; an hour on a quiet core.
+synthetic: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/synthetic.py
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
