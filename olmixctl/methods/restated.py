@@ -147,7 +147,8 @@ def _weights(lock: Lock, problem: MixProblem, best: Solution) -> VerifyCheck:
     rounded = round_solution(problem, best.point).leaves
     moved = {d: points - rounded[d] for d, points in lock.weights.items() if abs(points - rounded[d]) > POINTS}
     worst = max(moved, key=lambda d: (abs(moved[d]), d), default="")
-    detail = "the optimum, solved again and rounded"
+    which = "local optimum, found" if best.status == "local" else "optimum, solved"
+    detail = f"the {which} again and rounded"
     if moved:
         share = rounded[worst] / GRID
         detail = f"{worst} is {lock.weights[worst] / GRID:.6f}, and the optimum has {share:.6f}"

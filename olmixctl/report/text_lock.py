@@ -271,7 +271,7 @@ def _choice(lock: Lock) -> str:
     family, choice = lock.surrogate.family, lock.surrogate.choice
     others = sorted((item for item in choice.scores.items() if item[0] != family), key=lambda item: item[1].rmse)
     beside = "; ".join(f"{name} {found.spearman:.3f}, {found.rmse:.4f}" for name, found in others)
-    return f"auto took {family}: {choice.reason}{f' ({beside})' if beside else ''}"
+    return f"auto took {family}: {choice.reason}{f' (rank and error of the others: {beside})' if beside else ''}"
 
 
 def _active(lock: Lock) -> str:
