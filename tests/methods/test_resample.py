@@ -129,8 +129,8 @@ def test_draws_never_make_a_thing_certain():
 
 def test_an_interval_of_a_member_is_its_part_of_the_block():
     whole, part = Interval.of(np.arange(101.0)), Interval.of(np.arange(101.0), ratio=0.25)
-    assert (whole.low, whole.high) == (5.0, 95.0)
-    assert (part.low, part.high) == (1.25, 23.75)
+    assert (whole.low, whole.high) == (6.0, 94.0)
+    assert (part.low, part.high) == (1.5, 23.5)
 
 
 def test_bounds_that_exclude_each_other_leave_no_draw_and_no_interval():
