@@ -117,8 +117,7 @@ def quick_optimum(problem: MixProblem, metrics: Sequence[ConvexMetric]) -> Mixtu
         ValueError: a metric has no fit.
     """
     program = build(problem, metrics)
-    with np.errstate(all="ignore"):  # without a feasible point the iterates may run away
-        found = minimise(program, goal=_QUICK)
+    found = minimise(program, goal=_QUICK)
     if not found.converged or (not program.names and program.rows.violation(found.x_C) > EXACT_TOLERANCE):
         return optimum(problem, metrics).point
     return Mixture(program.point(found.x_C))

@@ -29,10 +29,10 @@ _PATIENCE, _LAST_STEPS = 60, 3
 # Complementarity is not driven below this: the step would be made of rounding errors.
 _FLOOR = 1e-15
 _RIDGE = 1e-14
-# The start of a path, and of one within rows: least slacks, greatest multipliers, room that is looked for first.
-_SLACK, _LEAST_SLACK, _MOST_START, _ROOM = 1e-2, 1e-14, 1e2, 1e-8
-# A path within rows keeps this part of each slack, and of the mean complementarity, in a step.
-_MIDDLE = 0.1
+# At the start of a path: least slack, least slack of one within rows, greatest multiplier.
+_SLACK, _LEAST_SLACK, _MOST_START = 1e-2, 1e-14, 1e2
+# A path within rows starts with this room, and a step keeps this part of each slack and of the mean complementarity.
+_ROOM, _MIDDLE = 1e-8, 0.1
 _HALVINGS = 25
 
 
@@ -212,8 +212,9 @@ class _Path:
 
 
 def minimise(program: Program, *, goal: float = 0.0) -> Interior:
-    """The optimum of a feasible program, to the last digits or to a residual of `goal`; with kl = 0 the centre of the
-    optimal face.
+    """The optimum of a feasible program, to a residual of `goal` or to the last digits.
+
+    With kl = 0 the centre of the optimal face.
     """
     rows, families = program.rows, len(program.families)
     inequalities, equalities = len(rows.limit_K), len(rows.target_E)
@@ -224,6 +225,7 @@ def minimise(program: Program, *, goal: float = 0.0) -> Interior:
     task = Task.optimum(program, start_C)
     best, lowest, done = _descend(*_Path.of(task, start_C), lambda at: at.size(len(start_C)) <= goal)
     if lowest > _GOOD and len(rows.left.curved_V):
+        # Bent rows that leave almost no room jam a path from outside.
         x_C = np.maximum(widest(program, _ROOM), _LEAST_SLACK)
         best, lowest, done = _descend(*_Path.of(task, x_C, within=True), lambda at: at.size(len(x_C)) <= goal)
     x_C = np.maximum(best.v[: len(start_C)], 0.0)
@@ -234,9 +236,7 @@ def minimise(program: Program, *, goal: float = 0.0) -> Interior:
 
 
 def widest(program: Program, room: float) -> Array:
-    """A point that keeps the inequality rows by `room`; where there is none, the one that keeps them by most, or
-    breaks them least.
-    """
+    """A point that keeps the inequality rows by `room`; where there is none, the one that breaks them least."""
     if not program.names:
         return np.zeros(0)
     start_C, rows = inside(program), program.rows
@@ -251,8 +251,7 @@ def widest(program: Program, room: float) -> Array:
 
 def _descend(path: _Path, at: _At, enough: Callable[[_At], bool]) -> tuple[_State, float, int]:
     """The first state that is enough, else the best on the way; its residual, and the steps taken."""
-    best = at.state
-    lowest, stale, done = np.inf, 0, 0
+    best, lowest, stale, done = at.state, np.inf, 0, 0
     while done < _ITERATIONS:
         size = at.size(path.count)
         best, lowest, stale = (at.state, size, 0) if size < lowest else (best, lowest, stale + 1)
@@ -262,7 +261,9 @@ def _descend(path: _Path, at: _At, enough: Callable[[_At], bool]) -> tuple[_Stat
         if stale >= (_LAST_STEPS if lowest <= _GOAL else _PATIENCE):
             break
         try:
-            at, done = path.advance(at), done + 1
+            # Without a mix that meets the rows the iterates may run away; the best of them is judged by its residual.
+            with np.errstate(all="ignore"):
+                at, done = path.advance(at), done + 1
         except np.linalg.LinAlgError:
             # Slacks have underflowed: there is no better step, and the best state so far is judged by its residual.
             break

@@ -94,11 +94,6 @@ class Program:
             return np.zeros(len(x_C))
         return np.asarray(self.kl * (np.log(np.maximum(x_C, LEAST) / self.reference_C) + 1 + self.tilt_C))
 
-    def gradient(self, x_C: Array) -> Array:
-        """∂ value / ∂ x, along the worst family where there are several: C."""
-        worst = int(np.argmax(self.losses(x_C))) if len(self.families) > 1 else 0
-        return np.asarray(self.loss_slopes(x_C)[worst] + self.pull(x_C))
-
     def hessian(self, x_C: Array, multiplier_F: Array | None = None) -> Array:
         """∂² of Σ_f multiplier_f losses_f + divergence, multipliers of one by default: C × C."""
         share_M = self.weight_FM.sum(axis=0) if multiplier_F is None else multiplier_F @ self.weight_FM
