@@ -19,8 +19,9 @@ from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out, sc
 __all__ = ["AUTO", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
 
 AUTO = "auto"
-# Differences of rank below this are luck in most swarms; the error, which is less noisy, decides among them.
-_RANK_TIE = 0.01
+# Differences of rank below this are luck in most swarms, and so are those below half of what the best rank lacks to one,
+# about its standard error where runs are few; the error, which is less noisy, decides among level ranks.
+_RANK_TIE, _TIE_SHARE = 0.01, 0.5
 # With too few mixtures to hold any out: the fewest assumptions beyond the published law.
 _FALLBACK = "log_linear"
 
@@ -104,7 +105,8 @@ def best_of(scores: Mapping[str, Scored]) -> str:
     Of six decimals, as a lock has them: whoever reads the scores comes to the same answer.
     """
     top = max(_rank(found) for found in scores.values())
-    level = [name for name in sorted(scores, key=_place) if _rank(scores[name]) >= top - _RANK_TIE]
+    luck = max(_RANK_TIE, _TIE_SHARE * (1.0 - top))
+    level = [name for name in sorted(scores, key=_place) if _rank(scores[name]) >= top - luck]
     return min(level, key=lambda name: _error(scores[name]))
 
 
@@ -114,7 +116,7 @@ def reason_for(best: str, scores: Mapping[str, Scored]) -> str:
         return "the one family for metrics that are not all positive"
     least = min(sorted(scores, key=_place), key=lambda name: _error(scores[name]))
     if least == best:
-        return "least error of the average on runs it had not seen, and its rank within 0.01 of the best"
+        return "least error of the average on runs it had not seen, and its rank level with the best"
     return f"ranks unseen runs better than {least}, whose error is less"
 
 

@@ -34,6 +34,13 @@ def test_error_decides_among_level_ranks_and_rank_before_error():
     assert best_of({"a": scored(None, 0.1), "b": scored(0.2, 9.0)}) == "b"
 
 
+def test_ranks_of_few_runs_are_level_further_apart():
+    """Eighteen runs rank by luck: here one family has half the other's error, and a rank a little lower."""
+    assert best_of({"a": scored(0.781, 0.277), "b": scored(0.717, 0.159)}) == "b"
+    assert best_of({"a": scored(0.98, 0.277), "b": scored(0.96, 0.159)}) == "a"
+    assert best_of({"a": scored(0.5, 0.2), "b": scored(0.2, 0.1)}) == "a"
+
+
 def test_a_family_that_is_named_is_cross_validated_alone():
     found = choose(swarm(12), "saturating")
     assert (found.family.name, found.reason, list(found.scores)) == ("saturating", "as asked for", ["saturating"])
