@@ -19,8 +19,8 @@ from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out, sc
 __all__ = ["AUTO", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
 
 AUTO = "auto"
-# Differences of rank below this are luck in most swarms, and so are those below half of what the best rank lacks to one,
-# about its standard error where runs are few; the error, which is less noisy, decides among level ranks.
+# Differences of rank below this are luck in most swarms, and so are those below half of what the best rank lacks to
+# one, about its standard error where runs are few; the error, which is less noisy, decides among level ranks.
 _RANK_TIE, _TIE_SHARE = 0.01, 0.5
 # With too few mixtures to hold any out: the fewest assumptions beyond the published law.
 _FALLBACK = "log_linear"
