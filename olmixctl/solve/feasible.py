@@ -37,7 +37,7 @@ def check_feasible(problem: MixProblem, metrics: Sequence[ConvexMetric] = ()) ->
         InfeasibleError: none does; the message names an irreducible set of bounds with their numbers, and
             `conflict` their names.
     """
-    bare = replace(problem, metric_weights={})
+    bare = replace(problem, metric_weights={}, worst_case=())
     check_program(build(bare, metrics), problem)
 
 
@@ -96,7 +96,7 @@ def _width(rows: Rows) -> float:
 
 
 def _agree(program: Program, keep_K: NDArray[np.bool_], keep_E: NDArray[np.bool_]) -> bool:
-    """Whether some mix keeps these rows within `_SLACK`. Where rows are bent, whatever is said is proven.
+    """Whether some mix keeps these rows within `_SLACK`; bent ones within `_MET`, unless tangents refute them.
 
     Tangents at the widest point decide almost always: there they are as wide as the rows themselves. Where they do
     not, tangents where the linear program ends are added, one after the other (Kelley 1960).

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olmixctl.mixture import Coordinates, Mixture
-from olmixctl.solve import ConvexMetric, MixProblem, WorstCase, certify, objective_at, optimum, quick_optimum, solve
+from olmixctl.solve import (
+    ConvexMetric,
+    MixProblem,
+    WorstCase,
+    certify,
+    check_feasible,
+    objective_at,
+    optimum,
+    quick_optimum,
+    solve,
+)
 from olmixctl.solve.program import build
 
 TWO = Coordinates(("a", "b"))
@@ -129,6 +139,10 @@ def test_everything_held_names_the_worst() -> None:
     assert found.objective == pytest.approx(0.1 + math.exp(0.9))
     assert found.duals == {"family:up": 1.0}
     assert quick_optimum(problem, [UP, DOWN])["a"] == 0.9
+
+
+def test_bounds_are_judged_before_there_are_laws() -> None:
+    check_feasible(two(alone("up"), alone("down")))
 
 
 def test_order_of_families_does_not_matter() -> None:
