@@ -17,14 +17,12 @@ from olmixctl.errors import InfeasibleError
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.solve import (
     ConvexMetric,
-    LinearBound,
     MixProblem,
     SolveError,
     certify,
     check_feasible,
     objective_at,
     optimum,
-    quick_optimum,
     round_solution,
     solve,
 )
@@ -376,25 +374,6 @@ def test_a_rounded_answer_that_was_moved_is_not_certified(bent: Callable) -> Non
     point[largest] -= 0.02
     point[other] += 0.02
     assert not certify(drawn.problem, drawn.metrics, point).ok
-
-
-@given(seed=st.integers(0, 10**6), worst=st.booleans())
-@settings(max_examples=12, deadline=None)
-def test_the_quick_optimum_is_the_optimum(bent: Callable, seed: int, worst: bool) -> None:
-    drawn = bent(seed, worst=worst, kl=0.05)
-    assert dict(quick_optimum(drawn.problem, drawn.metrics)) == pytest.approx(
-        dict(optimum(drawn.problem, drawn.metrics).point), abs=1e-6
-    )
-
-
-def test_the_quick_optimum_names_conflicts(bent: Callable) -> None:
-    drawn = bent(7)
-    rows = (*drawn.problem.rows, LinearBound(name="min:x", coefficients={"d0": 1.0}, lower=1.5))
-    with pytest.raises(InfeasibleError, match="min:x"):
-        quick_optimum(replace(drawn.problem, rows=rows), drawn.metrics)
-    held = two(hold={"a": 0.4, "b": 0.7})
-    with pytest.raises(InfeasibleError, match="hold:b"):
-        quick_optimum(held, [law(a=(0.5, 0.1))])
 
 
 def test_derivatives_match_differences() -> None:
