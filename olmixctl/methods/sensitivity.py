@@ -24,8 +24,9 @@ _WIDE = 3.0
 """Levels, offsets and straight slopes may be anywhere within so many standard deviations of the metric."""
 _SLOPE, _SCALE = 1.3, 1.5
 """Of logarithms, as in the priors of the family."""
-_LEAST_NOISE, _USUAL_NOISE, _COUNT = 0.02, 0.1, 2.0
-"""Over the metric's standard deviation; where residuals say little, the one that is asked counts as so many of them."""
+_LEAST_NOISE, _COUNT = 0.02, 2.0
+_QUIET, _USUAL = 0.05, 0.1
+"""Over the metric's standard deviation; where residuals say little, one of the last two counts as so many of them."""
 _LEAST_UNIT = 1e-9
 _LEAST_BEND, _MISFIT = 0.05, 2.0
 """What the law misses: a twentieth of the metric's standard deviation, and twice the residuals' where these are larger.
@@ -39,7 +40,7 @@ def sensitivity_of(
     """That of a fit over the sampled coordinates `columns`, with the noise that its residuals show.
 
     Laws with as many parameters as runs leave no residuals: `cautious` takes usual noise where these say little, to be
-    sure of a mix; without it next to none, to choose runs by what the parameters leave open.
+    sure of a mix; without it half of that, to choose runs by what the parameters leave open.
 
     Raises:
         TypeError: a family whose parameters are not known here.
@@ -48,7 +49,7 @@ def sensitivity_of(
     known_KC = evidence.weights_RC[:, columns]
     features = _features_of(fit, columns, known_KC, unit_M)
     residual_KM = evidence.losses_RM - fit.predict(evidence.weights_RC)
-    noise_M = _noise(features(known_KC), residual_KM, unit_M, _USUAL_NOISE if cautious else _LEAST_NOISE)
+    noise_M = _noise(features(known_KC), residual_KM, unit_M, _USUAL if cautious else _QUIET)
     bend_M = np.maximum(_LEAST_BEND * unit_M, _MISFIT * noise_M)
     return Sensitivity(features=features, noise_M=noise_M, bend_M=bend_M, share_M=share_M)
 
