@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from truths import truth_of
 
 from olmixctl.methods.problem import convex_metrics
-from olmixctl.methods.sequential import Standing, confidence_of, next_batch
+from olmixctl.methods.sequential import Standing, _counted, confidence_of, next_batch
 from olmixctl.mixture import GRID, Coordinates
 from olmixctl.solve.exact import optimum
+from olmixctl.solve.problem import WorstCase
 from olmixctl.surrogate import FAMILIES
 from olmixctl.surrogate.model import Evidence
 from olmixctl.swarm import draw_informative, draw_swarm
@@ -150,3 +152,13 @@ def test_regret_in_rounds_is_never_negative_and_falls(truth):
         found.append(truth.regret(standing_after(truth, design).point))
     assert min(found) >= -1e-9
     assert found[-1] < found[0]
+
+
+def test_where_the_worst_family_counts_metrics_count_as_in_the_mean_with_the_same_optimum(truth):
+    worst = (
+        WorstCase(name="code", weights={"m0": 3.0, "m1": 1.0}, baseline=1.0),
+        WorstCase(name="text", weights={"m2": 2.0}, baseline=1.0),
+    )
+    problem = replace(truth.problem(), worst_case=worst)
+    solved = SimpleNamespace(problem=problem, solution=SimpleNamespace(duals={"family:code": 0.4, "family:text": 0.6}))
+    assert _counted(solved) == pytest.approx({"m0": 0.3, "m1": 0.1, "m2": 0.6})
