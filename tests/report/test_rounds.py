@@ -28,9 +28,7 @@ def test_rounds_in_a_plan(document, look):
     assert "to train, at most 17" in joined
     assert "up to 20 runs needed, 3 recorded already" in joined
     assert "12 are known now; up to 8 more, in 2 rounds, are chosen by what those before measured" in joined
-    assert (
-        "may stop early: apply looks after each round whether the mix is within 0.002 of" in joined
-    )
+    assert "may stop early: apply looks after each round whether the mix is within 0.002 of" in joined
     assert "at least 106 runs saved against recomputing" in joined
 
 
