@@ -25,10 +25,13 @@ def change_in_words(found: LockedConfidence, unit: str) -> str:
     if found.change is None:
         return ""
     sign = "−" if found.change < 0 else "+"
-    where = "below run-to-run noise" if found.below_noise else "above run-to-run noise"
-    two = f"two runs of one mixture differ by {_small(found.noise.two_runs)} in one of ten cases"
+    measured = found.noise.basis == "replicates"
+    # What is below a bound of the noise may be above the noise itself: nothing measured that.
+    below = "is below run-to-run noise" if measured else "cannot be told from run-to-run noise"
+    where = below if found.below_noise else "is above run-to-run noise"
     return (
-        f"this change is {where}: the objective is predicted to move by {sign}{_small(found.change)} {unit}, and {two}"
+        f"this change {where}: the objective is predicted to move by {sign}{_small(found.change)} {unit}, and "
+        f"{_two_runs(_small(found.noise.two_runs), measured=measured)}"
     )
 
 
@@ -45,6 +48,13 @@ def noise_in_words(found: LockedConfidence, unit: str) -> str:
         f"run-to-run noise of the objective at most {_small(noise.run)} {unit}: no mixture has two runs, so errors on "
         f"{plural(noise.degrees, 'run')} that the laws had not seen bound it"
     )
+
+
+def _two_runs(size: str, *, measured: bool) -> str:
+    """What two runs of one mixture differ by: as measured, or the most that it can be."""
+    if measured:
+        return f"two runs of one mixture differ by {size} in one of ten cases"
+    return f"two runs of one mixture differ by at most {size} in nine of ten cases (a bound: no mixture has two runs)"
 
 
 def ends_in_percent(ends: Ends | None) -> str:
@@ -68,6 +78,8 @@ def base_in_words(confidence: Mapping[str, Any], serial: int, unit: str) -> str:
     """
     sure, noise = confidence["better_than"]["natural"], confidence["noise"]
     better = "" if sure is None else f"serial {serial} is better than natural with P {sure:.2f}; "
-    known = "" if noise["basis"] == "replicates" else ", or less: no mixture has two runs to measure it"
-    two = f"what two runs of one mixture differ by in one of ten cases{known}"
-    return f"{better}a change of the objective below {_small(noise['two_runs'])} {unit} is run-to-run noise ({two})"
+    measured = noise["basis"] == "replicates"
+    is_noise = "is run-to-run noise" if measured else "cannot be told from run-to-run noise"
+    size = _small(noise["two_runs"])
+    two = _two_runs("that much" if measured else size, measured=measured)
+    return f"{better}a change of the objective below {size} {unit} {is_noise}: {two}"

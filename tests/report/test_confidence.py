@@ -43,12 +43,27 @@ def test_chances_are_said_as_far_as_they_are_known():
 
 
 def test_a_change_stands_beside_the_noise():
-    below = change_in_words(confidence(), BITS)
-    assert below.startswith("this change is below run-to-run noise")
-    assert "−0.0021 bits per byte" in below
-    assert "0.0029 in one of ten cases" in below
-    assert "above run-to-run noise" in change_in_words(confidence(change=Decimal("0.004")), BITS)
+    small = Decimal("-0.000210")
+    below = change_in_words(confidence(change=small, noise=MEASURED), BITS)
+    assert below == (
+        "this change is below run-to-run noise: the objective is predicted to move by −0.000210 bits per byte, and "
+        "two runs of one mixture differ by 0.000310 in one of ten cases"
+    )
+    above = change_in_words(confidence(change=Decimal("0.004"), noise=MEASURED), BITS)
+    assert above.startswith("this change is above run-to-run noise")
     assert change_in_words(confidence(change=None), BITS) == ""
+
+
+def test_a_bound_of_the_noise_is_never_said_as_noise():
+    below = change_in_words(confidence(), BITS)
+    assert below == (
+        "this change cannot be told from run-to-run noise: the objective is predicted to move by −0.0021 bits per "
+        "byte, and two runs of one mixture differ by at most 0.0029 in nine of ten cases (a bound: no mixture has two "
+        "runs)"
+    )
+    assert change_in_words(confidence(change=Decimal("0.004")), BITS).startswith(
+        "this change is above run-to-run noise"
+    )
 
 
 def test_noise_is_said_with_how_it_is_known():
@@ -60,9 +75,16 @@ def test_noise_is_said_with_how_it_is_known():
 
 def test_a_plan_says_what_would_be_noise():
     said = base_in_words(confidence_as_json(confidence()), 4, BITS)
-    assert said.startswith("serial 4 is better than natural with P 0.99; a change of the objective below 0.0029")
-    assert "no mixture has two runs" in said
-    assert "no mixture" not in base_in_words(confidence_as_json(confidence(noise=MEASURED)), 4, BITS)
+    assert said == (
+        "serial 4 is better than natural with P 0.99; a change of the objective below 0.0029 bits per byte cannot be "
+        "told from run-to-run noise: two runs of one mixture differ by at most 0.0029 in nine of ten cases (a bound: "
+        "no mixture has two runs)"
+    )
+    measured = base_in_words(confidence_as_json(confidence(noise=MEASURED)), 4, BITS)
+    assert measured.endswith(
+        "below 0.000310 bits per byte is run-to-run noise: two runs of one mixture differ by that much in one of ten "
+        "cases"
+    )
 
 
 def test_ends_are_in_percent():
