@@ -24,15 +24,27 @@ __all__ = ["OBJECTIVE", "Predicted", "TableFit", "fit_tables", "read_evidence"]
 OBJECTIVE = "objective"
 """The name of the mean of all metrics."""
 
+_LEVEL = 1e-9
+"""Objectives that are nearer to each other, relatively, are one number in a table of predictions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """Predictions for the mixtures of a table, in its order; without intervals where there are none."""
+    """Predictions for the mixtures of a table, in its order; without intervals where there are none.
+
+    Attributes:
+        key: the name of the id column.
+        ids: of the mixtures.
+        metrics: what is predicted.
+        values: of each mixture; ends that are not known are NaN.
+        unknown_N: which mixtures give weight to domains that no run sampled: of them no interval can be told.
+    """
 
     key: str
     ids: tuple[str, ...]
     metrics: tuple[str, ...]
     values: Predictions
+    unknown_N: Array
 
     def as_csv(self) -> str:
         """The id, every metric and the objective; then the ends of their intervals (`NAME_low`, `NAME_high`)."""
@@ -48,9 +60,16 @@ class Predicted:
             writer.writerow([run, *("" if np.isnan(cell) else f"{cell:.9g}" for cell in cells)])
         return out.getvalue()
 
-    def best(self) -> int:
-        """The row of the lowest objective."""
-        return int(np.argmin(self.values.value_NT[:, -1]))
+    def without_interval(self) -> int:
+        """How many mixtures have none."""
+        return int(np.isnan(self.values.low_NT[:, -1]).sum())
+
+    def best(self) -> int | None:
+        """The row of the lowest objective; None where the laws say the same of several mixtures, and of no other."""
+        value_N = self.values.value_NT[:, -1]
+        if len(value_N) > 1 and float(np.ptp(value_N)) <= _LEVEL * float(np.abs(value_N).max()):
+            return None
+        return int(np.argmin(value_N))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +127,7 @@ def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Pa
     noise_T, repeated = _noise(evidence)
     notes = (*notes, *repeated, *fit.status.notes, *_few(evidence, intervals))
     if mixtures is not None:
-        notes = (*notes, *mixtures.notes, *_unknown(evidence, fit, mixtures.weights_NC))
+        notes = (*notes, *mixtures.notes, *_unknown_said(_unknown(fit, mixtures.weights_NC)))
     return TableFit(
         evidence=evidence,
         chosen=chosen,
@@ -147,20 +166,29 @@ def _read_mixtures(path: Path, coordinates: tuple[str, ...]) -> _Mixtures:
 
 
 def _predict(fit: Fit, intervals: Intervals | None, mixtures: _Mixtures) -> Predicted:
+    unknown_N = _unknown(fit, mixtures.weights_NC)
     if intervals is not None:
         values = intervals.predict(fit, mixtures.weights_NC)
     else:
         value_NT = with_mean(fit.predict(mixtures.weights_NC))
         none_NT = np.full_like(value_NT, np.nan)
         values = Predictions(value_NT, none_NT, none_NT)
-    return Predicted(mixtures.key, mixtures.ids, fit.metrics, values)
+    # Runs held out say how far the laws are off on what runs sampled, and nothing of what none of them did.
+    low_NT, high_NT = (np.where(unknown_N[:, None], np.nan, end) for end in (values.low_NT, values.high_NT))
+    return Predicted(mixtures.key, mixtures.ids, fit.metrics, Predictions(values.value_NT, low_NT, high_NT), unknown_N)
 
 
-def _unknown(evidence: Evidence, fit: Fit, weights_NC: Array) -> list[str]:
+def _unknown(fit: Fit, weights_NC: Array) -> Array:
+    """Which mixtures give weight to domains that no run sampled (N)."""
+    at = [fit.coordinates.index(name) for name in fit.status.never_sampled]
+    return np.asarray((weights_NC[:, at] > 0).any(axis=1))
+
+
+def _unknown_said(unknown_N: Array) -> list[str]:
     """A note where mixtures rest on domains that nothing is known about."""
-    at = [evidence.coordinates.index(name) for name in fit.status.never_sampled]
-    count = int((weights_NC[:, at] > 0).any(axis=1).sum()) if at else 0
-    note = f"{count} mixtures give weight to domains that no run sampled: nothing is known of them there"
+    count = int(unknown_N.sum())
+    give = "1 mixture gives" if count == 1 else f"{count} mixtures give"
+    note = f"{give} weight to domains that no run sampled: nothing is known of them there, so they have no interval"
     return [note] if count else []
 
 

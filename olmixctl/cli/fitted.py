@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -70,6 +71,7 @@ def fit_as_json(fitted: TableFit, out: Path | None, asked: str) -> dict[str, Any
     """
     chosen, evidence = fitted.chosen, fitted.evidence
     predicted, status = fitted.predicted, fitted.fit.status
+    best = None if predicted is None else predicted.best()
     each = {name: _scores_as_json(found) for name, found in chosen.scores.items()}
     noise = None if fitted.noise_T is None else [float(value) for value in fitted.noise_T]
     return {
@@ -89,7 +91,9 @@ def fit_as_json(fitted: TableFit, out: Path | None, asked: str) -> dict[str, Any
         "notes": list(fitted.notes),
         "out": None if out is None else str(out),
         "predicted": None if predicted is None else len(predicted.ids),
-        "best": None if predicted is None else predicted.ids[predicted.best()],
+        "without_interval": None if predicted is None else predicted.without_interval(),
+        "best": None if predicted is None or best is None else predicted.ids[best],
+        "best_interval": None if predicted is None or best is None else _interval(predicted, best),
     }
 
 
@@ -122,8 +126,18 @@ def _mean(scores: CrossValidation) -> tuple[float | None, float]:
 def _written(predicted: Predicted | None, out: Path | None) -> list[str]:
     if predicted is None:
         return []
-    best, values = predicted.best(), predicted.values
-    low, high = values.low_NT[best, -1], values.high_NT[best, -1]
-    between = "" if low != low else f", 90 % between {low:.4f} and {high:.4f}"  # noqa: PLR0124  (not a number)
-    lowest = f"Lowest predicted objective: {predicted.ids[best]}, {values.value_NT[best, -1]:.4f}{between}."
-    return [lowest, f"Wrote {out}: {plural(len(predicted.ids), 'mixture')}."]
+    lines = [f"Wrote {out}: {plural(len(predicted.ids), 'mixture')}."]
+    best = predicted.best()
+    if best is None:
+        return [f"All mixtures have one predicted objective, {predicted.values.value_NT[0, -1]:.4f}.", *lines]
+    ends, value = _interval(predicted, best), predicted.values.value_NT[best, -1]
+    between = "" if ends is None else f", 90 % between {ends[0]:.4f} and {ends[1]:.4f}"
+    if predicted.unknown_N[best]:
+        between = ", by weight on domains that no run sampled: how far it may be off is not known"
+    return [f"Lowest predicted objective: {predicted.ids[best]}, {value:.4f}{between}.", *lines]
+
+
+def _interval(predicted: Predicted, row: int) -> tuple[float, float] | None:
+    """The ends of the interval of the objective; None where it is not known."""
+    low, high = float(predicted.values.low_NT[row, -1]), float(predicted.values.high_NT[row, -1])
+    return None if math.isnan(low) or math.isnan(high) else (low, high)

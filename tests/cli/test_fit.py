@@ -225,11 +225,38 @@ def test_what_is_odd_is_fitted_and_said(folder):
     assert found["cross_validation"]["metrics"]["metric/two"]["spearman"] is None
 
 
-def test_weight_on_what_no_run_sampled_is_said(folder):
+@pytest.mark.parametrize("family", ["log_linear", "saturating", "gaussian"])
+def test_weight_on_what_no_run_sampled_has_a_prediction_and_no_interval(folder, family):
     edit(folder / "a.csv", lambda rows: [row.append("0" if i else "train_never") for i, row in enumerate(rows)])
-    write(folder / "c.csv", read(folder / "a.csv")[0], [["x", 0.5, 0.2, 0.2, 0.1]])
-    said = fit("--surrogate", "saturating", "--predict", "c.csv", "--out", "p.csv").stdout
-    assert "1 mixtures give weight to domains that no run sampled" in " ".join(said.split())
+    write(folder / "c.csv", read(folder / "a.csv")[0], [["x", 0.5, 0.2, 0.2, 0.1], ["y", 0.5, 0.3, 0.2, 0]])
+    words = ("--surrogate", family, "--predict", "c.csv", "--out", "p.csv")
+    found = fit_json(*words)
+    x, y = (row[1:] for row in read(folder / "p.csv")[1:])
+    assert all(x[:3])
+    assert x[3:] == [""] * 6
+    assert all(y)
+    assert found["without_interval"] == 1
+    assert (found["best_interval"] is None) == (found["best"] == "x")
+    said = " ".join(fit(*words).stdout.split())
+    assert "1 mixture gives weight to domains that no run sampled: nothing is known of them there, so" in said
+
+
+def test_the_lowest_by_what_no_run_sampled_is_not_said_to_be_sure(folder):
+    edit(folder / "a.csv", lambda rows: [row.append("0" if i else "train_never") for i, row in enumerate(rows)])
+    write(folder / "c.csv", read(folder / "a.csv")[0], [["x", 0.2, 0.1, 0.1, 0.6]])
+    said = " ".join(fit("--surrogate", "log_linear", "--predict", "c.csv", "--out", "p.csv").stdout.split())
+    assert "90 % between" not in said
+    assert "by weight on domains that no run sampled: how far it may be off is not known." in said
+
+
+def test_no_mixture_is_the_lowest_where_all_are_level(folder):
+    for name in ("a.csv", "b.csv"):
+        edit(folder / name, lambda rows: rows.__delitem__(slice(2, None)))
+    write(folder / "c.csv", read(folder / "a.csv")[0], [["x", 0.5, 0.3, 0.2], ["y", 0.2, 0.3, 0.5]])
+    said = fit("--predict", "c.csv", "--out", "p.csv").stdout
+    assert "Lowest predicted objective" not in said
+    assert "All mixtures have one predicted objective, " in said
+    assert fit_json("--predict", "c.csv", "--out", "p.csv")["best"] is None
 
 
 @pytest.mark.parametrize(
