@@ -129,7 +129,7 @@ def _plan(
     observed, lock, records = situation.observed, situation.lock, situation.recorded.records
     keys = {run.key for run in decision.runs}
     more = decision.rounds.more
-    missing = len({run.key for run in decision.runs if not run.recorded}) + more
+    missing = len({run.key for run in decision.runs if not run.recorded}) + decision.rounds.missing
     whole = full_swarm_size(observed) if lock or not keys else len(keys) + more
     cost = situation.rates.of(missing)
     weights = {observed.evals[e.name]: e.weight for e in observed.spec.evals}

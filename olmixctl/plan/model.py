@@ -352,7 +352,7 @@ class Plan:
     @property
     def complete(self) -> bool:
         """Nothing need be trained."""
-        return not (self.missing or self.rounds.later)
+        return not (self.missing or self.rounds.missing)
 
     @property
     def blocked(self) -> tuple[Check, ...]:

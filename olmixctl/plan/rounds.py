@@ -9,20 +9,36 @@ recorded: where training ends does not depend on how often it was interrupted, o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from olmixctl.fingerprint import digest
+from olmixctl.ledger.model import RunRecord
 from olmixctl.spec.model import StopSpec, SwarmSpec
+from olmixctl.version import __version__
 
 if TYPE_CHECKING:
     from olmixctl.plan.model import Observed, PlannedRun
 
-__all__ = ["CHAIN", "IN_ONE_GO", "Rounds", "chain_of", "is_enough", "rounds_of", "sizes"]
+__all__ = [
+    "CHAIN",
+    "IN_ONE_GO",
+    "RESULTS",
+    "Rounds",
+    "chain_of",
+    "is_enough",
+    "results_of",
+    "rounds_of",
+    "sizes",
+    "with_recorded",
+]
 
 CHAIN = "chain"
 """Provenance of a run of a later round: whose rounds it belongs to (`chain_of`)."""
+
+RESULTS = "results"
+"""Provenance of a run of a later round: the results it was chosen by (`results_of`)."""
 
 _BATCHES = 4
 """Looks divide the swarm of one round into this many batches; the first has at least one mixture a parameter."""
@@ -36,16 +52,23 @@ class Rounds:
         later: the most runs of each round after the first.
         looks: numbers of planned runs after which apply looks whether enough is known, rising; 0 is none of them.
         stop: what is enough; None where apply never looks.
+        recorded: runs of later rounds that are in the ledger, as far as it is certain that they are chosen again.
     """
 
     later: tuple[int, ...] = ()
     looks: tuple[int, ...] = ()
     stop: StopSpec | None = None
+    recorded: int = 0
 
     @property
     def more(self) -> int:
         """The most runs beyond those that a plan names."""
         return sum(self.later)
+
+    @property
+    def missing(self) -> int:
+        """The most runs of later rounds that have to be trained."""
+        return self.more - self.recorded
 
     @property
     def open(self) -> bool:
@@ -100,6 +123,45 @@ def chain_of(observed: Observed, runs: Sequence[PlannedRun]) -> str:
     inputs = dict(observed.inputs)
     inputs["swarm"] = _without_stop(inputs.get("swarm", {}))
     return digest({"inputs": inputs, "runs": [run.key for run in runs]}, prefix="chain1")
+
+
+def results_of(keys: Iterable[str], records: Mapping[str, RunRecord]) -> str:
+    """What the next round follows from: the results of the runs before it, and the release that chose by them.
+
+    Args:
+        keys: all recorded runs it rests on, in any order.
+        records: the ledger.
+    """
+    found = [[key, records[key].status, dict(records[key].metrics)] for key in sorted(set(keys))]
+    return digest({"olmixctl": __version__, "results": found}, prefix="results1")
+
+
+def with_recorded(rounds: Rounds, chain: str, keys: Iterable[str], records: Mapping[str, RunRecord]) -> Rounds:
+    """`rounds` with the recorded runs that will be chosen again: a plan need not ask the method to know it.
+
+    Counted are rounds whose runs were chosen by the results that stand now, up to the first that is not whole. After a
+    run that was trained again others may follow, so what rests on its former result is not promised.
+
+    Args:
+        rounds: how the swarm is trained.
+        chain: of the swarm (`chain_of`).
+        keys: the runs of its first round, and the older evidence.
+        records: the ledger.
+    """
+    if not rounds.later:
+        return rounds
+    mine = {k: r.provenance.get(RESULTS) for k, r in records.items() if r.provenance.get(CHAIN) == chain}
+    known, count = list(keys), 0
+    for size in rounds.later:
+        if not mine or not set(known) <= records.keys():
+            break
+        results = results_of(known, records)
+        found = sorted(key for key, chosen_by in mine.items() if chosen_by == results)[:size]
+        count += len(found)
+        if len(found) < size:
+            break
+        known += found
+    return replace(rounds, recorded=count)
 
 
 def is_enough(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -40,7 +40,9 @@ def differences(saved: Document, fresh: Document) -> Iterator[str]:
 
 
 def _later(plan: Document) -> int:
-    return sum(plan.get("rounds", {}).get("later", ()))
+    """Runs of later rounds that are still to be trained."""
+    known = len({run["key"] for run in plan["runs"] if not run["recorded"]})
+    return plan["cost"]["runs"] - known if "rounds" in plan else 0
 
 
 def _base(before: Document, after: Document) -> Iterator[str]:

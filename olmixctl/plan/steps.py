@@ -66,7 +66,7 @@ def steps_of(plan: Plan) -> tuple[Step, ...]:
             assert plan.carried is not None, "a carry has the mix it carries"
             return (CarryShares(plan.coordinates, plan.carried), write)
         case "train":
-            training = () if plan.complete else (TrainRuns(plan.missing, plan.rounds.more),)
+            training = () if plan.complete else (TrainRuns(plan.missing, plan.rounds.missing),)
             return (*training, FitAndSolve(plan.coordinates, evidence_of(plan), plan.rounds.more), write)
 
 

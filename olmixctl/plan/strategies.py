@@ -21,7 +21,7 @@ from olmixctl.plan.cost import Rates
 from olmixctl.plan.evidence import Recorded, check_covers, covers, planned_runs
 from olmixctl.plan.model import Laws, Observed, PlannedRun, Strategy, StrategyName
 from olmixctl.plan.reuse import Route, choose_route, is_incomparable, zero_route
-from olmixctl.plan.rounds import CHAIN, IN_ONE_GO, Rounds, chain_of, rounds_of
+from olmixctl.plan.rounds import CHAIN, IN_ONE_GO, Rounds, chain_of, rounds_of, with_recorded
 
 __all__ = ["LEAST_GAIN", "Decision", "Design", "Situation", "Wish", "decide", "swarm_runs"]
 
@@ -155,6 +155,7 @@ def _finished(situation: Situation, route: Route) -> Decision:
     designed, chain = {run.key for run in runs}, chain_of(observed, runs) if rounds.later else ""
     extra = (key for key in sorted(recorded.within(route.coordinates)) if key not in designed)
     found = tuple(key for key in extra if recorded.records[key].provenance.get(CHAIN) != chain)
+    rounds = with_recorded(rounds, chain, (*designed, *found), recorded.records)
     return Decision(route=route, runs=runs, rounds=rounds, extra=found)
 
 
@@ -308,7 +309,7 @@ def _counts(
         return swarm_runs(situation.observed, len(route.coordinates.names)), 0, extra
     made = decision or _finished(situation, route)
     keys = {run.key: run.recorded for run in made.runs}
-    return len(keys) + made.rounds.more, sum(keys.values()), len(made.extra)
+    return len(keys) + made.rounds.more, sum(keys.values()) + made.rounds.recorded, len(made.extra)
 
 
 def _may_be_recorded(situation: Situation, coordinates: Coordinates, affected: tuple[str, ...]) -> bool:

@@ -309,6 +309,7 @@ def test_interrupted_in_any_round_the_same_runs_are_chosen_again(begin, in_round
     plan = Workspace.open(cwd=broken).plan()
     assert plan.extra_evidence == ()
     assert sum(run.recorded for run in plan.runs) == min(after, 4)
+    assert plan.cost.runs == RUNS - after
     assert apply(broken).trained == RUNS - after
     assert bytes_of(broken) == bytes_of(whole)
 
@@ -322,7 +323,8 @@ def test_older_runs_are_evidence_from_the_first_round_on(begin):
     result = apply(whole)
     assert len(result.lock.evidence) == 2 * RUNS
     interrupt(broken, 6)
-    assert len(Workspace.open(cwd=broken).plan().extra_evidence) == RUNS
+    plan = Workspace.open(cwd=broken).plan()
+    assert (len(plan.extra_evidence), plan.cost.runs) == (RUNS, RUNS - 6)
     apply(broken)
     assert bytes_of(broken) == bytes_of(whole)
 
@@ -395,6 +397,37 @@ def test_an_informative_swarm_is_nested_and_its_runs_are_kept(begin):
 
 
 # What is said beforehand
+
+
+def test_recorded_runs_of_later_rounds_are_counted(begin):
+    root = begin(ROUNDS)
+    interrupt(root, 6)
+    workspace = Workspace.open(cwd=root)
+    plan = workspace.plan(PlanOptions(max_runs=RUNS - 6))
+    assert not plan.blocked
+    assert [step.get("runs") for step in plan_as_json(plan)["steps"]] == [RUNS - 6, RUNS, None]
+    assert [check.name for check in workspace.plan(PlanOptions(max_runs=RUNS - 7)).blocked] == ["max-runs"]
+    result = workspace.apply(plan)
+    assert (result.trained, result.cost.runs) == (RUNS - 6, RUNS - 6)
+    workspace.lock_path.unlink()
+    plan = workspace.plan()
+    assert (plan.complete, plan.cost.runs, [step["do"] for step in plan_as_json(plan)["steps"]]) == (
+        True,
+        0,
+        ["solve", "write-lock"],
+    )
+    assert workspace.apply(plan).lock == result.lock
+
+
+def test_runs_that_follow_from_other_results_are_not_counted(begin):
+    """A run of the first round is measured again: which ones follow it is open, so none of them may be promised."""
+    root = begin(ROUNDS)
+    apply(root)
+    workspace = Workspace.open(cwd=root)
+    first = workspace.lock().evidence
+    workspace.lock_path.unlink()
+    workspace.ledger.taint(min(set(first) - marked(root)), "loss spike")
+    assert workspace.plan().cost.runs == 1 + RUNS - 4
 
 
 def test_the_budget_is_that_of_all_rounds(begin):
