@@ -35,7 +35,10 @@ def confidence_section(record: LockedConfidence) -> dict[str, Any]:
     }
     if change is None:
         return section
-    return section | {"change": {"objective": _quantized(change, _BITS), "below_noise": record.below_noise}}
+    said: dict[str, Any] = {"objective": _quantized(change, _BITS), "below_noise": record.below_noise}
+    if record.pull is not None:
+        said |= {"pull": _quantized(record.pull, _BITS), "breaks": list(record.breaks)}
+    return section | {"change": said}
 
 
 def confidence_as_json(record: LockedConfidence) -> dict[str, Any]:
@@ -51,13 +54,16 @@ def read_confidence(section: Mapping[str, Any] | None) -> LockedConfidence | Non
     """The inverse; None where the lock has none."""
     if section is None:
         return None
+    change = section.get("change", {})
     return LockedConfidence(
         drawn=section["resamples"]["drawn"],
         solved=section["resamples"]["solved"],
         better_than_natural=section["better_than"]["natural"],
         better_than_previous=section["better_than"]["previous"],
         noise=LockedNoise(**section["noise"]),
-        change=section["change"]["objective"] if "change" in section else None,
+        change=change.get("objective"),
+        pull=change.get("pull"),
+        breaks=tuple(change.get("breaks", ())),
     )
 
 

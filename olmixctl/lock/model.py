@@ -211,6 +211,9 @@ class LockedConfidence:
         better_than_previous: the same of the mix before.
         noise: run-to-run.
         change: predicted losses of this mix less those of the previous one; None out of reach.
+        pull: where they rose: the pull to the reference at this mix less that at the previous one; else None, as in
+            locks written before it was said.
+        breaks: where they rose: present bounds that the previous mix breaks, sorted.
     """
 
     drawn: int
@@ -219,6 +222,8 @@ class LockedConfidence:
     better_than_previous: Decimal | None
     noise: LockedNoise
     change: Decimal | None
+    pull: Decimal | None = None
+    breaks: tuple[str, ...] = ()
 
     @property
     def below_noise(self) -> bool:

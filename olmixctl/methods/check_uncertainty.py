@@ -103,7 +103,8 @@ def _apart(stated: Ends, found: Ends) -> bool:
 
 
 def _confidence(stated: LockedConfidence, found: LockedConfidence, *, compared: bool) -> Iterator[str]:
-    if stated.drawn != found.drawn or abs(stated.solved - found.solved) > _DRAWS:
+    impossible = stated.drawn != found.drawn or stated.solved > stated.drawn
+    if impossible or abs(stated.solved - found.solved) > _DRAWS:
         yield f"{stated.solved} of {stated.drawn} resamples, found {found.solved} of {found.drawn}"
     pairs = {"natural": (stated.better_than_natural, found.better_than_natural)}
     pairs |= {"previous": (stated.better_than_previous, found.better_than_previous)} if compared else {}
@@ -111,6 +112,16 @@ def _confidence(stated: LockedConfidence, found: LockedConfidence, *, compared: 
     yield from _noise(stated.noise, found.noise)
     if compared and _differ(stated.change, found.change, _BITS):
         yield f"change {stated.change}, found {found.change}"
+    if compared and stated.pull is not None and (stated.change is None or abs(stated.change) > _BITS):
+        yield from _worse(stated, found)
+
+
+def _worse(stated: LockedConfidence, found: LockedConfidence) -> Iterator[str]:
+    """Why a mix is predicted worse than the one before; locks written before it was said do not say."""
+    if _differ(stated.pull, found.pull, _BITS):
+        yield f"pull {stated.pull}, found {found.pull}"
+    if stated.breaks != found.breaks:
+        yield f"bounds that the previous mix breaks: {', '.join(stated.breaks)}, found {', '.join(found.breaks)}"
 
 
 def _noise(stated: LockedNoise, found: LockedNoise) -> Iterator[str]:

@@ -23,6 +23,7 @@ from olmixctl.methods.fixed import fixed
 from olmixctl.methods.objective import losses_of
 from olmixctl.methods.olmix import Fitted, fitted_problem
 from olmixctl.methods.resample import Bootstrap, Resampled, mixture_draws, resample
+from olmixctl.methods.worse import why_worse
 from olmixctl.mixture import GRID, Coordinates
 from olmixctl.plan.build import evidence_weights
 from olmixctl.plan.model import Observed
@@ -220,7 +221,8 @@ def _confidence(
         name: float(losses_of(problem, fitted.fit.metrics, fitted.fit.predict(_row(mix, names)))[0])
         for name, mix in mixes.items()
     }
-    change = None if PREVIOUS not in losses else losses[THIS] - losses[PREVIOUS]
+    change = None if PREVIOUS not in losses else fixed(losses[THIS] - losses[PREVIOUS], 6)
+    worse = why_worse(problem, fitted, mixes[THIS], mixes[PREVIOUS]) if change is not None and change > 0 else None
     return LockedConfidence(
         drawn=drawn.asked,
         solved=drawn.asked - drawn.failed,
@@ -232,7 +234,9 @@ def _confidence(
             run=fixed(noise.of_objective(losses[THIS]), 6),
             two_runs=fixed(noise.apart(losses[THIS]), 6),
         ),
-        change=None if change is None else fixed(change, 6),
+        change=change,
+        pull=None if worse is None else fixed(worse.pull, 6),
+        breaks=() if worse is None else worse.breaks,
     )
 
 

@@ -9,7 +9,18 @@ from typing import Any
 from olmixctl.lock.model import Ends, LockedConfidence
 from olmixctl.report.numbers import bits, plural
 
-__all__ = ["base_in_words", "chances_in_words", "change_in_words", "ends_in_percent", "noise_in_words"]
+__all__ = [
+    "base_in_words",
+    "chances_in_words",
+    "change_in_words",
+    "ends_in_percent",
+    "noise_in_words",
+    "worse_in_words",
+]
+
+_NAMED = 3
+_LEVEL = Decimal("0.000005")
+"""Objectives that differ by less are level: rounding a mix to the grid moves them as much."""
 
 
 def chances_in_words(found: LockedConfidence) -> str:
@@ -33,6 +44,21 @@ def change_in_words(found: LockedConfidence, unit: str) -> str:
         f"this change {where}: the objective is predicted to move by {sign}{_small(found.change)} {unit}, and "
         f"{_two_runs(_small(found.noise.two_runs), measured=measured)}"
     )
+
+
+def worse_in_words(found: LockedConfidence, unit: str) -> str:
+    """Why the mix is predicted worse than the one before, where it is; empty where it is not, or not said."""
+    if found.change is None or found.change < _LEVEL or found.pull is None:
+        return ""
+    reasons = []
+    if found.breaks:
+        more = f" and {len(found.breaks) - _NAMED} more" if len(found.breaks) > _NAMED else ""
+        reasons.append(f"the previous mix breaks {', '.join(found.breaks[:_NAMED])}{more}")
+    if found.change + found.pull < _LEVEL:
+        reasons.append(f"the pull to the reference (kl) weighs more: it is {_small(found.pull)} lower here")
+    # Only a search among many minima can end above a mix that keeps every bound.
+    why = ", and ".join(reasons) or "a local search under laws that are not convex did not reach the previous mix"
+    return f"predicted loss is {_small(found.change)} {unit} above the previous mix's by the same laws: {why}"
 
 
 def noise_in_words(found: LockedConfidence, unit: str) -> str:

@@ -159,7 +159,8 @@ def _pulls(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> 
         return [heading("What pulls it", look), *wrapped(text, look)]
     what = f"the block {found['coordinate']}" if block else found["domain"]
     unit = loss_unit(found["trainer"])
-    title = heading("What pulls it", look, f"{unit} for a point more of {what}, all else less in proportion")
+    meaning = f"{unit} that a point more of {what}, all else less in proportion, gains (+, better) or costs (−, worse)"
+    title = heading("What pulls it", look, meaning)
     ordered = sorted(pulls["metrics"].items(), key=lambda item: (-item[1], item[0]))
     sure = (because["certainty"] or {}).get("pulls", {})
     rows = [[*_pull(name, value), _pull_ends(sure.get(name))] for name, value in ordered]

@@ -11,7 +11,13 @@ from olmixctl.mixture import GRID
 from olmixctl.plan.model import is_rehearsal
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, short
-from olmixctl.report.text_confidence import chances_in_words, change_in_words, ends_in_percent, noise_in_words
+from olmixctl.report.text_confidence import (
+    chances_in_words,
+    change_in_words,
+    ends_in_percent,
+    noise_in_words,
+    worse_in_words,
+)
 from olmixctl.report.text_rounds import stopped_in_words
 from olmixctl.spec.families import recorded_families
 
@@ -194,7 +200,8 @@ def _sure(lock: Lock, look: Look) -> list[str]:
     found, unit = lock.confidence, loss_unit(str(lock.inputs.get("trainer", "")))
     if found is None:
         return []
-    said = [chances_in_words(found), change_in_words(found, unit), noise_in_words(found, unit)]
+    said = [chances_in_words(found), change_in_words(found, unit), worse_in_words(found, unit)]
+    said.append(noise_in_words(found, unit))
     return [heading("How sure", look), *(line for text in said if text for line in wrapped(text, look, hanging=4))]
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from benchmarks.calibration import trial
+from branches import commit, git
 from workspaces import make_workspace, write_mix
 
 from olmixctl.lock import dump
@@ -120,7 +121,33 @@ def test_a_change_is_compared_with_the_mix_before(workspace):
     assert found.change > 0
     assert found.better_than_previous < Decimal("0.10")
     assert not found.below_noise
+    # What it loses it gains in KL, and more; nothing forbids the mix before.
+    assert -found.pull >= found.change
+    assert found.breaks == ()
     assert check_of(later).ok
+
+
+def test_a_mix_before_that_breaks_a_bound_now_is_named_with_it(workspace):
+    was = workspace.lock().weights["docs"] / GRID
+    domains = DOMAINS | {"docs": f"max: {was - 0.05:.2f}"}
+    found = applied(workspace.root, domains).lock().confidence
+    assert found.change > 0
+    assert found.breaks == ("max:docs",)
+
+
+def test_why_a_mix_is_worse_is_verified_where_it_is_said(workspace):
+    (workspace.root / ".gitattributes").write_text("")
+    git(workspace.root, "init", "-q")
+    commit(workspace.root, "the first")
+    later = applied(workspace.root, extra="objective: {kl: 0.06}")
+    commit(workspace.root, "the second")
+    sure = later.lock().confidence
+    forge(later, confidence=dataclasses.replace(sure, pull=None, breaks=()))
+    assert check_of(later).ok, "locks from before it was said"
+    forge(later, confidence=dataclasses.replace(sure, pull=sure.pull - Decimal("0.001")))
+    assert "pull" in check_of(later).detail
+    forge(later, confidence=dataclasses.replace(sure, breaks=("max:docs",)))
+    assert "breaks: max:docs" in check_of(later).detail
 
 
 def test_replicates_measure_the_noise_and_more_of_them_later_are_no_fault(workspace):

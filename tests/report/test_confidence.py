@@ -12,6 +12,7 @@ from olmixctl.report.text_confidence import (
     change_in_words,
     ends_in_percent,
     noise_in_words,
+    worse_in_words,
 )
 
 BITS = "bits per byte"
@@ -66,6 +67,29 @@ def test_a_bound_of_the_noise_is_never_said_as_noise():
     )
 
 
+def test_a_mix_that_is_predicted_worse_says_why():
+    worse = {"change": Decimal("0.000900"), "pull": Decimal("-0.002100")}
+    start = "predicted loss is 0.0009 bits per byte above the previous mix's by the same laws: "
+    assert worse_in_words(confidence(**worse), BITS) == (
+        f"{start}the pull to the reference (kl) weighs more: it is 0.0021 lower here"
+    )
+    broken = {"change": Decimal("0.000900"), "pull": Decimal("0.000100"), "breaks": ("max:a", "max:b")}
+    assert worse_in_words(confidence(**broken), BITS) == f"{start}the previous mix breaks max:a, max:b"
+    both = worse_in_words(confidence(**worse, breaks=("max:a", "max:b", "max:c", "max:d")), BITS)
+    assert both.startswith(f"{start}the previous mix breaks max:a, max:b, max:c and 1 more, and the pull to")
+    astray = confidence(change=Decimal("0.000900"), pull=Decimal("-0.000100"))
+    assert worse_in_words(astray, BITS).endswith(
+        "a local search under laws that are not convex did not reach the previous mix"
+    )
+
+
+def test_a_mix_that_is_not_worse_or_says_nothing_of_it_needs_no_reason():
+    assert worse_in_words(confidence(), BITS) == ""
+    assert worse_in_words(confidence(change=None), BITS) == ""
+    assert worse_in_words(confidence(change=Decimal("0.000900")), BITS) == ""
+    assert worse_in_words(confidence(change=Decimal("0.000002"), pull=Decimal("-0.000001")), BITS) == ""
+
+
 def test_noise_is_said_with_how_it_is_known():
     assert "at most 0.0012" in noise_in_words(confidence(), BITS)
     assert "errors on 27 runs that the laws had not seen" in noise_in_words(confidence(), BITS)
@@ -93,7 +117,8 @@ def test_ends_are_in_percent():
 
 
 def test_the_section_of_a_lock_is_read_back():
-    for one in (confidence(), confidence(change=None, noise=MEASURED, better_than_previous=None)):
+    worse = confidence(change=Decimal("0.000900"), pull=Decimal("-0.002100"), breaks=("max:a",))
+    for one in (confidence(), worse, confidence(change=None, noise=MEASURED, better_than_previous=None)):
         assert read_confidence(confidence_section(one)) == one
     assert confidence_section(confidence())["change"] == {"objective": Decimal("-0.002100"), "below_noise": True}
     assert read_confidence(None) is None

@@ -96,7 +96,8 @@ What holds it  what loosening it would gain, in bits per byte of the objective
   One more pass over every domain is worth 0.00210.
 
 What pulls it
-  bits per byte for a point more of web/health, all else less in proportion
+  bits per byte that a point more of web/health, all else less in proportion,
+  gains (+, better) or costs (−, worse)
                                                    in 9 of 10
   ↑  medicine                   +0.00150  +0.00100 – +0.00210
      wiki                        0.00000
