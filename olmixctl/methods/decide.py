@@ -76,7 +76,10 @@ def _solve(
     fitted = fit_evidence(plan.observed, evidence)
     if not fitted.fit.status.converged:
         notes = "; ".join(fitted.fit.status.notes)
-        raise IncompleteError(f"the laws could not be fitted: {notes}", remedy="train more runs, or other ones")
+        raise IncompleteError(
+            f"the search for the {fitted.family} laws did not end: {notes}",
+            remedy="declare another law (`surrogate: saturating` or `gaussian`): no run is missing",
+        )
     committed = committed_weights(plan, previous, evidence.runs)
     solved = solve_mix(plan.observed, plan.coordinates, fitted, committed=committed)
     lock = solved_lock(plan, previous, fitted, solved, records)

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from olmixctl.errors import IntegrityError
 from olmixctl.surrogate.draws import Draws
 from olmixctl.surrogate.effects import Problems, leave_one_out
-from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus, too_few
 from olmixctl.surrogate.newton import LOOSE, Refined, refine
 
 __all__ = ["RIDGES", "LogLinear", "LogLinearFit"]
@@ -347,10 +347,8 @@ def _ridge_path(data: _Data, delta_M: Array, start_MP: Array) -> tuple[Array, Ar
 
 
 def _status(evidence: Evidence, found: Refined) -> FitStatus:
-    notes: list[str] = []
-    runs, unknowns = len(evidence.runs), len(evidence.coordinates) + 1
-    if runs < unknowns:
-        notes.append(f"{runs} runs for {unknowns} parameters a metric: the ridge decides what the runs do not")
+    runs = len(evidence.runs)
+    notes = too_few(evidence, len(evidence.coordinates) + 1, "the ridge decides")
     still = [name for name, done in zip(evidence.metrics, found.converged_B, strict=True) if not done]
     if still:
         notes.append(f"not converged: {', '.join(still)}")

@@ -20,7 +20,7 @@ from olmixctl.fingerprint import digest
 if TYPE_CHECKING:
     from olmixctl.surrogate.draws import Draws
 
-__all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "is_digest_of", "parameters_digest"]
+__all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "is_digest_of", "parameters_digest", "too_few"]
 
 Array = NDArray[np.float64]
 
@@ -87,6 +87,17 @@ class Evidence:
         """Coordinates with weight zero in every run: nothing is known about them."""
         sampled_C = np.any(self.weights_RC > 0, axis=0)
         return tuple(name for name, sampled in zip(self.coordinates, sampled_C.tolist(), strict=True) if not sampled)
+
+
+def too_few(evidence: Evidence, parameters: int, what: str) -> list[str]:
+    """A note where there are fewer mixtures than `parameters` of a metric: `what` decides then.
+
+    Runs of one mixture count once: what they say of how a mixture changes a metric they say together.
+    """
+    count = len(np.unique(evidence.weights_RC, axis=0))
+    noun = "mixture" if count == 1 else "mixtures"
+    note = f"{count} {noun} for {parameters} parameters a metric: {what} what the runs do not"
+    return [note] if count < parameters else []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

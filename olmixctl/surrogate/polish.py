@@ -21,9 +21,14 @@ from olmixctl.surrogate.model import Array
 __all__ = ["Polished", "polish"]
 
 _DIFFERENCE = 1e-5
-# Newton's decrement, sqrt(g H⁻¹ g), at which there are no more digits to gain, and the one that counts as settled.
-_END, _SETTLED = 1e-10, 1e-6
-_HESSIANS, _CHORDS = 6, 6
+# Newton's decrement, sqrt(g H⁻¹ g), at which there are no more digits to gain.
+_END = 1e-10
+_SETTLED = 1e-3
+"""The one that counts as settled, a thousandth of a standard deviation of the posterior. Near-singular matrices
+(runs without noise) leave gradients few digits: below this, what a fresh Hessian does not gain is not there."""
+_HESSIANS, _TRIES = 40, 12
+_SHORTER = 0.25
+"""Of a step that the value refused, which is tried next: valleys are bent, and a whole step leaves them."""
 _GAIN = 0.3
 """A chord that leaves more than this of the decrement is followed by a new Hessian."""
 _LONGEST = 1.0
@@ -48,7 +53,7 @@ def polish(objective: Objective, at_BP: Array) -> Polished:
     count, parameters = at_BP.shape
     at_BP, settled_B = at_BP.copy(), np.zeros(count, dtype=bool)
     curvature_BPP = np.zeros((count, parameters, parameters))
-    open_B = np.ones(count, dtype=bool)
+    open_B, last_B = np.ones(count, dtype=bool), np.full(count, np.inf)
     for _ in range(_HESSIANS):
         index = np.flatnonzero(open_B)
         if not len(index):
@@ -56,8 +61,8 @@ def polish(objective: Objective, at_BP: Array) -> Polished:
         curvature_BPP[index] = _curvature(objective, at_BP[index], index)
         at_BP[index], decrement_b, moved_b = _chords(objective, at_BP[index], index, _inverse(curvature_BPP[index]))
         settled_B[index] = decrement_b <= _SETTLED
-        # Digits that a fresh Hessian did not gain are not there.
-        open_B[index] = (decrement_b > _END) & moved_b
+        spent_b = settled_B[index] & (decrement_b > _GAIN * last_B[index])
+        open_B[index], last_B[index] = (decrement_b > _END) & moved_b & ~spent_b, decrement_b
     return Polished(at_BP, curvature_BPP, settled_B)
 
 
@@ -83,27 +88,28 @@ def _chords(
     objective: Objective, at_bP: Array, index: Index, inverse_bPP: Array
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Steps with one Hessian while they gain digits: the points, their decrements, and which of them moved."""
-    at_bP = at_bP.copy()
+    at_bP, length_b = at_bP.copy(), np.ones(len(at_bP))
     value_b, slope_bP = objective(at_bP, index)
     step_bP, decrement_b = _step(inverse_bPP, slope_bP)
     moved_b, moving_b = np.zeros(len(at_bP), dtype=bool), decrement_b > _END
-    for _ in range(_CHORDS):
+    for _ in range(_TRIES):
         left = np.flatnonzero(moving_b)
         if not len(left):
             break
-        ahead_lP = at_bP[left] - step_bP[left]
+        ahead_lP = at_bP[left] - length_b[left, None] * step_bP[left]
         value_l, slope_lP = objective(ahead_lP, index[left])
         step_lP, after_l = _step(inverse_bPP[left], slope_lP)
         # Far out the value must fall as the slope promises; near the end it has no digits, and the decrement tells.
+        far_l = decrement_b[left] > _FAR
         level_l = value_l <= value_b[left] + _RISE * (1.0 + np.abs(value_b[left]))
-        falls_l = value_l <= value_b[left] - _ARMIJO * decrement_b[left] ** 2
-        closer_l = after_l < decrement_b[left]
-        good_l = falls_l & (decrement_b[left] > _FAR) | level_l & closer_l
+        falls_l = value_l <= value_b[left] - _ARMIJO * length_b[left] * decrement_b[left] ** 2
+        good_l = falls_l & far_l | level_l & (after_l < decrement_b[left])
         taken, gain_l = left[good_l], after_l / decrement_b[left]
         at_bP[taken], step_bP[taken] = ahead_lP[good_l], step_lP[good_l]
         value_b[taken], decrement_b[taken] = value_l[good_l], after_l[good_l]
         moved_b[taken] = True
-        moving_b[left] = good_l & (gain_l <= _GAIN) & (after_l > _END)
+        length_b[left[~good_l]] *= _SHORTER
+        moving_b[left] = np.where(good_l, (gain_l <= _GAIN) & (after_l > _END), far_l & ~moved_b[left])
     return at_bP, decrement_b, moved_b
 
 

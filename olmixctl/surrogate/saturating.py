@@ -246,12 +246,13 @@ def _best(laws: _Laws) -> tuple[Array, NDArray[np.bool_], int]:
     early = descend(every, starts_BGP.reshape(-1, parameters), iterations=_EARLY, tolerance=_TOLERANCE)
     order_BG = np.argsort(early.value_B.reshape(metrics, copies), axis=1, kind="stable")[:, :_KEPT]
     kept_B = (np.arange(metrics)[:, None] * copies + order_BG).ravel()
-    found = descend(
-        laws.repeated(_KEPT).objective, early.parameters_BP[kept_B], iterations=_ITERATIONS, tolerance=_TOLERANCE
-    )
-    best_B = np.arange(metrics) * _KEPT + np.argmin(found.value_B.reshape(metrics, _KEPT), axis=1)
-    ended = polish(laws.objective, found.parameters_BP[best_B])
-    return ended.parameters_BP, ended.settled_B, early.iterations + found.iterations
+    kept = laws.repeated(_KEPT)
+    found = descend(kept.objective, early.parameters_BP[kept_B], iterations=_ITERATIONS, tolerance=_TOLERANCE)
+    # The lowest of their ends: on the way last bits would decide between them.
+    ended = polish(kept.objective, found.parameters_BP)
+    value_B = kept.objective(ended.parameters_BP, np.arange(len(kept_B)))[0]
+    best_B = np.arange(metrics) * _KEPT + np.argmin(value_B.reshape(metrics, _KEPT), axis=1)
+    return ended.parameters_BP[best_B], ended.settled_B[best_B], early.iterations + found.iterations
 
 
 def _as_laws(evidence: Evidence, targets: Targets, at_KP: Array, status: FitStatus) -> SaturatingFit:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import IntegrityError
-from olmixctl.surrogate.model import Array, Evidence, FitStatus
+from olmixctl.surrogate.model import Array, Evidence, FitStatus, too_few
 
 __all__ = ["Targets", "status_of"]
 
@@ -103,22 +103,26 @@ class Targets:
 def status_of(evidence: Evidence, parameters: int, still: tuple[str, ...], iterations: int) -> FitStatus:
     """The status of a fit, with what people should know.
 
+    Where the search did not settle the law is one all the same: its posterior is above that of the priors' means, and
+    what it predicts of unseen runs is judged by cross-validation. What it lacks is a note.
+
     Args:
         evidence: what was fitted.
         parameters: of each metric.
         still: metrics whose optimiser had not settled.
         iterations: of the slowest metric.
     """
-    notes: list[str] = []
+    notes = too_few(evidence, parameters, "priors decide")
     runs, never = len(evidence.runs), evidence.never_sampled()
-    if runs < parameters:
-        notes.append(f"{runs} runs for {parameters} parameters a metric: priors decide what the runs do not")
     if still:
-        notes.append(f"still moving after {iterations} iterations: {', '.join(still)}")
+        notes.append(
+            f"fitted, but not to the last digits (the search moved still after {iterations} iterations), so another "
+            f"processor may predict otherwise: {', '.join(still)}"
+        )
     same_M = np.ptp(evidence.losses_RM, axis=0) == 0
     constant = [name for name, same in zip(evidence.metrics, same_M, strict=True) if same and runs > 1]
     if constant:
         notes.append(f"the same in every run, so no mixture changes them: {', '.join(constant)}")
     if never:
         notes.append(f"never sampled, so nothing is known of it, and its weight counts for nothing: {', '.join(never)}")
-    return FitStatus(converged=not still, never_sampled=never, notes=tuple(notes), iterations=iterations)
+    return FitStatus(converged=True, never_sampled=never, notes=tuple(notes), iterations=iterations)

@@ -8,10 +8,36 @@ import numpy as np
 import pytest
 from swarms import log_linear, mixtures, swarm
 
-from olmixctl.surrogate import FAMILIES
+from olmixctl.surrogate import FAMILIES, Evidence
 from olmixctl.surrogate.polish import polish
 from olmixctl.surrogate.process import Process
-from olmixctl.surrogate.targets import Targets
+from olmixctl.surrogate.targets import Targets, status_of
+
+EXACT = [(family, kind, 0.0) for family in ("gaussian", "saturating") for kind in ("straight", "bent", "level")]
+EXACT += [("saturating", "straight", 0.01)]
+
+
+def exact(kind, noise):
+    """A hundred runs of four domains, three metrics, with hardly any noise."""
+    rng = np.random.default_rng(4)
+    weights_RC = rng.dirichlet(np.full(4, 0.7), 100)
+    metrics = []
+    for _ in range(3):
+        slope_C = rng.normal(0, 0.6, 4)
+        laws = {
+            "straight": 1 + np.exp(weights_RC @ slope_C),
+            "bent": 1 + np.exp(-np.log1p(weights_RC / 0.02) @ (0.2 * np.abs(slope_C))),
+            "level": 2.5 + 2.5e-3 * weights_RC @ slope_C,
+        }
+        loss_R = laws[kind]
+        metrics.append(loss_R + noise * loss_R.std() * rng.normal(size=100))
+    return Evidence(
+        runs=tuple(f"r{i:03}" for i in range(100)),
+        coordinates=tuple("abcd"),
+        metrics=tuple("xyz"),
+        weights_RC=weights_RC,
+        losses_RM=np.array(metrics).T,
+    )
 
 
 def bowl(at_BP, index):
@@ -41,6 +67,47 @@ def test_a_saddle_is_left_downhill_and_a_slope_without_end_does_not_settle():
     found = polish(double_well, np.array([[0.2], [-0.1]]))
     np.testing.assert_allclose(np.abs(found.parameters_BP), 1.0, atol=1e-9)
     assert not polish(lambda at_BP, _: (at_BP.sum(axis=1), np.ones_like(at_BP)), np.zeros((1, 2))).settled_B.any()
+
+
+def test_a_bent_valley_is_followed_to_its_end():
+    """Rosenbrock's: whole Newton steps leave it, and shorter ones must be tried."""
+
+    def valley(at_BP, _):
+        x_B, y_B = at_BP.T
+        off_B = y_B - x_B**2
+        slope_BP = np.stack([2.0 * (x_B - 1.0) - 400.0 * x_B * off_B, 200.0 * off_B], axis=1)
+        return (x_B - 1.0) ** 2 + 100.0 * off_B**2, slope_BP
+
+    found = polish(valley, np.array([[-1.2, 1.0], [0.0, 0.0], [2.0, -3.0]]))
+    assert found.settled_B.all()
+    np.testing.assert_allclose(found.parameters_BP, 1.0, atol=1e-9)
+
+
+def test_digits_that_a_gradient_does_not_have_are_not_asked_for():
+    def rough(at_BP, _):
+        return 0.5 * (at_BP**2).sum(axis=1), at_BP + 1e-5 * np.sign(np.sin(1e7 * at_BP))
+
+    assert polish(rough, np.full((1, 2), 0.3)).settled_B.all()
+
+
+@pytest.mark.parametrize(("family", "kind", "noise"), EXACT)
+def test_runs_without_noise_have_an_end_too(family, kind, noise):
+    evidence = exact(kind, noise)
+    nudge_RM = 1e-13 * np.random.default_rng(9).uniform(-1, 1, evidence.losses_RM.shape)
+    one = FAMILIES[family].fit(evidence)
+    other = FAMILIES[family].fit(replace(evidence, losses_RM=evidence.losses_RM * (1 + nudge_RM)))
+    assert one.status.converged, one.status.notes
+    assert not [note for note in one.status.notes if "digits" in note]
+    unseen_NC = np.random.default_rng(1).dirichlet(np.ones(4), 60)
+    np.testing.assert_allclose(other.predict(unseen_NC), one.predict(unseen_NC), atol=1e-6)
+
+
+def test_a_search_without_an_end_leaves_a_fit_and_says_so():
+    status = status_of(exact("bent", 0.0), 14, ("x", "z"), 53)
+    assert status.converged
+    (note,) = status.notes
+    assert "not to the last digits" in note
+    assert note.endswith("x, z")
 
 
 @pytest.mark.parametrize(
