@@ -19,6 +19,7 @@ from olmixctl.plan.evidence import Recorded, covers, evidence_weights, run_input
 from olmixctl.plan.lost import lost_evidence
 from olmixctl.plan.model import Change, Check, Observed, Plan, PlanBase
 from olmixctl.plan.reuse import choose_route, unmeasured
+from olmixctl.plan.smallness import check_tells, small_swarm_checks
 from olmixctl.plan.strategies import Decision, Design, Situation, Wish, decide, swarm_runs
 from olmixctl.spec.select import select, suggest
 
@@ -71,7 +72,7 @@ def build_plan(
 
     Raises:
         UsageError: a reuse strategy or a domain that nobody knows.
-        IncompleteError: nothing may be trained, and there is nothing to solve or to carry.
+        IncompleteError: nothing may be trained, and there is nothing to solve or to carry; or the swarm is one mixture.
     """
     found = None if lock is None else detect_changes(observed, lock)
     _check_words(observed, lock, options)
@@ -96,7 +97,9 @@ def build_plan(
         appraise=appraise,
         adopted=adopted,
     )
-    return _plan(situation, decide(situation, wish), found, options, standing)
+    decision = decide(situation, wish)
+    check_tells(observed, decision, situation.recorded)
+    return _plan(situation, decision, found, options, standing)
 
 
 def _adopted_evidence(
@@ -137,6 +140,7 @@ def _plan(
         *protection_checks(lock, changes, options.allow_remove),
         *budget_checks(observed, cost, options.max_runs),
         *context_checks(observed, lock, decision.route, changes),
+        *small_swarm_checks(observed, decision),
         *(changes.notes if changes else ()),
         *reliability_check((*records.values(), *standing.replicates), setting_of(observed), weights),
     ]
