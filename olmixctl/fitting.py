@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from olmixctl.errors import CorpusError
+from olmixctl.report.numbers import plural
 from olmixctl.surrogate.choice import Chosen, choose
 from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, with_mean
 from olmixctl.surrogate.model import Array, Evidence, Fit
@@ -125,7 +126,7 @@ def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Pa
     fit = chosen.family.fit(evidence)
     intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
     noise_T, repeated = _noise(evidence)
-    notes = (*notes, *repeated, *fit.status.notes, *_few(evidence, intervals))
+    notes = (*notes, *repeated, *fit.status.notes, *_few(evidence, intervals), *_ranks(chosen))
     if mixtures is not None:
         notes = (*notes, *mixtures.notes, *_unknown_said(_unknown(fit, mixtures.weights_NC)))
     return TableFit(
@@ -203,14 +204,30 @@ def _noise(evidence: Evidence) -> tuple[Array | None, list[str]]:
     mean_GT = np.stack([np.bincount(group_R, column) / count_G for column in values_RT.T], axis=1)
     noise_T = np.sqrt(((values_RT - mean_GT[group_R]) ** 2).sum(axis=0) / freedom)
     several = int((count_G > 1).sum())
-    of = f"{several} mixtures have several runs ({freedom + several} in all)"
+    have = "has" if several == 1 else "have"
+    of = f"{plural(several, 'mixture')} {have} several runs ({freedom + several} in all)"
     return noise_T, [f"{of}, whose objectives differ by {noise_T[-1]:.4g} (standard deviation)"]
+
+
+def _ranks(chosen: Chosen) -> list[str]:
+    """A warning where runs that were held out say that the predictions rank nothing."""
+    scores = chosen.scores.get(chosen.family.name)
+    if scores is None or (scores.spearman is not None and scores.spearman > 0):
+        return []
+    known = scores.spearman is not None
+    why = (
+        f"rank {scores.spearman:.3f}".replace("-", "−")
+        if known
+        else "no rank: all are predicted, or have measured, the same"
+    )
+    return [f"these predictions rank runs that the fit has not seen no better than chance (objective: {why})"]
 
 
 def _few(evidence: Evidence, intervals: Intervals | None) -> list[str]:
     if intervals is None:
         return [
-            "fewer than three different mixtures: none can be held out, so there is no rank, no error and no interval"
+            "fewer than three different mixtures: none can be held out, so there is no rank, no error and no interval",
+            "nothing says that these predictions rank unseen runs better than chance",
         ]
     if len(evidence.runs) < LEAST_RUNS:
         return [

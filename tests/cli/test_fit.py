@@ -215,7 +215,7 @@ def test_what_is_odd_is_fitted_and_said(folder):
     notes = " ".join(found["notes"])
     for words in (
         "1 of 14 rows did not sum to 1 (furthest 1.005) and were renormalised",
-        "1 mixtures have several runs (2 in all)",
+        "1 mixture has several runs (2 in all)",
         "the same in every run, so no mixture changes them: metric/two",
         "never sampled, so nothing is known of it, and its weight counts for nothing: train_never",
     ):
@@ -239,6 +239,22 @@ def test_weight_on_what_no_run_sampled_has_a_prediction_and_no_interval(folder, 
     assert (found["best_interval"] is None) == (found["best"] == "x")
     said = " ".join(fit(*words).stdout.split())
     assert "1 mixture gives weight to domains that no run sampled: nothing is known of them there, so" in said
+
+
+@pytest.mark.parametrize(("seed", "words"), [(None, "no rank"), (1, "rank −0.")])
+def test_predictions_that_rank_no_better_than_chance_are_warned_of(folder, seed, words):
+    rng = np.random.default_rng(seed or 0)
+
+    def shuffle(rows):
+        for row in rows[1:]:
+            row[1:] = ["1.5" if seed is None else f"{1.5 + rng.normal():.4f}"] * len(row[1:])
+
+    edit(folder / "b.csv", shuffle)
+    found = fit_json("--surrogate", "log_linear")
+    assert found["cross_validation"]["objective"]["spearman"] is None or seed is not None
+    said = [note for note in found["notes"] if "no better than chance" in note]
+    assert len(said) == 1
+    assert words in said[0]
 
 
 def test_the_lowest_by_what_no_run_sampled_is_not_said_to_be_sure(folder):

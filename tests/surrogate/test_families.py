@@ -96,7 +96,7 @@ def test_names_of_runs_mean_nothing(name):
 def test_one_run_is_what_is_expected_everywhere(name):
     found = FAMILIES[name].fit(swarm(1))
     np.testing.assert_allclose(found.predict(mixtures(3, seed=4)), np.repeat(swarm(1).losses_RM, 3, axis=0), rtol=1e-6)
-    assert "1 runs for" in found.status.notes[0]
+    assert "1 mixture for" in found.status.notes[0]
 
 
 @every_family
@@ -151,7 +151,9 @@ def test_what_no_run_sampled_has_no_slope(name):
 
 @every_family
 def test_fewer_runs_than_parameters_is_said(name):
-    assert any("runs for" in note for note in FAMILIES[name].fit(swarm(4)).status.notes)
+    assert any("4 mixtures for" in note for note in FAMILIES[name].fit(swarm(4)).status.notes)
+    same = evidence_of(np.repeat(mixtures(1), 5, axis=0), np.repeat(diminishing(mixtures(1)), 5, axis=0))
+    assert any("1 mixture for" in note for note in FAMILIES[name].fit(same).status.notes)
 
 
 @every_family

@@ -187,7 +187,7 @@ def test_never_sampled_coordinates_are_named_and_neutral() -> None:
 def test_fewer_runs_than_parameters_is_regularised_and_said() -> None:
     weights_RC, losses_RM, clean_RM, _, _ = truth(200, 12, 4, 0.02)
     fit = LogLinear().fit(evidence_of(weights_RC[:8], losses_RM[:8]))
-    assert any("8 runs for 13 parameters" in note for note in fit.status.notes)
+    assert any("8 mixtures for 13 parameters" in note for note in fit.status.notes)
     ours = np.sqrt(np.mean((fit.predict(weights_RC[8:]) - clean_RM[8:]) ** 2))
     mean = np.sqrt(np.mean((losses_RM[:8].mean(axis=0) - clean_RM[8:]) ** 2))
     assert np.isfinite(fit.coefficients_MC).all()
