@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from olmixctl.atomic import remove_leftovers
-from olmixctl.errors import Place, StaleError
+from olmixctl.errors import IncompleteError, Place, StaleError
 from olmixctl.execute.work import Sharing, lease_name
 from olmixctl.ledger.store import Ledger
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import write_lock
 from olmixctl.plan.model import Cost, Plan, PlannedRun
+from olmixctl.plan.rounds import CHAIN, chain_of
 
-__all__ = ["ApplyResult", "Bases", "land", "tidy"]
+__all__ = ["ApplyResult", "Bases", "land", "resumable", "tidy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +101,43 @@ def tidy(runs: Iterable[PlannedRun], path: Path, sharing: Sharing) -> None:
     remove_leftovers(path.parent, path.name)
     sharing.ledger.home.sweep()
     sharing.leases.sweep(lease_name(run.key) for run in runs)
+
+
+@contextlib.contextmanager
+def resumable(plan: Plan, ledger: Ledger, path: Path) -> Iterator[None]:
+    """Executing `plan`: Ctrl-C anywhere in it, also while laws are fitted, leaves an apply that can be continued.
+
+    Where none of its runs is recorded, or the lock at `path` is written already, Ctrl-C is only that.
+
+    Raises:
+        IncompleteError: interrupted; what finished is recorded.
+    """
+    before = _bytes(path)
+    try:
+        yield
+    except KeyboardInterrupt:
+        recorded = _recorded(plan, ledger)
+        if not recorded or _bytes(path) != before:
+            raise
+        whole = len({run.key for run in plan.runs}) + plan.rounds.more
+        raise IncompleteError(
+            f"interrupted: {recorded} of {whole} runs are recorded, no lock was written",
+            remedy="run it again: it continues where this one stopped",
+        ) from None
+
+
+def _recorded(plan: Plan, ledger: Ledger) -> int:
+    """Recorded runs of the swarm of `plan`."""
+    keys = {run.key for run in plan.runs} & ledger.usable_keys()
+    if not plan.rounds.later:
+        return len(keys)
+    chain = chain_of(plan.observed, plan.runs)
+    later = {key for key, record in ledger.records().items() if record.provenance.get(CHAIN) == chain}
+    return len(keys | later)
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def _digest(lock: Lock | None) -> str | None:

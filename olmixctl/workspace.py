@@ -27,7 +27,7 @@ from olmixctl.errors import (
 from olmixctl.execute.events import DataPreparing, OnEvent, silent
 from olmixctl.execute.protocol import Executor
 from olmixctl.execute.work import Sharing, alone
-from olmixctl.landing import ApplyResult, Bases, land, tidy
+from olmixctl.landing import ApplyResult, Bases, land, resumable, tidy
 from olmixctl.ledger.freeing import Freed, free_leases
 from olmixctl.ledger.home import LocalHome
 from olmixctl.ledger.lazy import LazyRecords
@@ -176,24 +176,27 @@ class Workspace:
             raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
         keep_inventories(plan.observed, self.ledger.home, self._context())
         sharing = self._sharing(wait=wait)
-        done, trained = carry_out(
-            plan,
-            Training(
-                train=lambda some, mark: self._train(some, sharing, parallelism, on_event, mark),
-                records=self.ledger.records,
-                on_event=on_event,
-            ),
-        )
         lock, written = previous, False
-        if plan.has_changes or merge:
-            from olmixctl.methods.decide import decide
+        with resumable(plan, self.ledger, self.lock_path):
+            done, trained = carry_out(
+                plan,
+                Training(
+                    train=lambda some, mark: self._train(some, sharing, parallelism, on_event, mark),
+                    records=self.ledger.records,
+                    on_event=on_event,
+                ),
+            )
+            if plan.has_changes or merge:
+                from olmixctl.methods.decide import decide
 
-            with alone(sharing, on_event) as check:
-                lock = decide(done, previous, self.ledger.records(), on_event, standing=self.ledger.standing())
-                check()
-                lock = joined_lock(lock, merge) if merge else lock
-                written = write_lock(self.lock_path, lock) if merge else land(plan, lock, self.lock(), self.lock_path)
-                tidy((*plan.runs, *done.runs), self.lock_path, sharing)
+                with alone(sharing, on_event) as check:
+                    lock = decide(done, previous, self.ledger.records(), on_event, standing=self.ledger.standing())
+                    check()
+                    lock = joined_lock(lock, merge) if merge else lock
+                    written = (
+                        write_lock(self.lock_path, lock) if merge else land(plan, lock, self.lock(), self.lock_path)
+                    )
+                    tidy((*plan.runs, *done.runs), self.lock_path, sharing)
         assert lock is not None, "a plan without a lock trains and writes one"
         return ApplyResult(
             lock=lock,

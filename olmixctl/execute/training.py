@@ -49,7 +49,8 @@ def train_missing(
     """
     runs = _distinct(plan)
     if runs and spool is not None:
-        hand_over(sharing, spool)
+        with sharing.leases.beating():
+            hand_over(sharing, spool)
     recorded = sharing.ledger.usable_keys() if runs else frozenset()
     runs = [run for run in runs if run.key not in recorded]
     if not runs:

@@ -56,7 +56,22 @@ def alone(sharing: Sharing, on_event: OnEvent) -> Iterator[Callable[[], None]]:
         LeaseError: another apply holds it, and this one was told not to wait.
     """
     leases = sharing.leases
-    while (lease := leases.claim([LOCK])) is None:
+    with leases.beating():
+        lease = _lock_lease(sharing, on_event)
+
+        def check() -> None:
+            if not leases.holds(lease):
+                raise LeaseError(
+                    "this apply was held up for so long that another took over the writing of the lock",
+                    remedy="run apply again: runs are recorded, and the lock may be there already",
+                )
+
+        yield check
+
+
+def _lock_lease(sharing: Sharing, on_event: OnEvent) -> Lease:
+    """See `alone`."""
+    while (lease := sharing.leases.claim([LOCK])) is None:
         if not sharing.wait:
             raise LeaseError(
                 "another apply is deciding the mix; all runs are recorded",
@@ -64,16 +79,7 @@ def alone(sharing: Sharing, on_event: OnEvent) -> Iterator[Callable[[], None]]:
             )
         on_event(WaitingForOthers(0))
         time.sleep(sharing.look_seconds)
-
-    def check() -> None:
-        if not leases.holds(lease):
-            raise LeaseError(
-                "this apply was held up for so long that another took over the writing of the lock",
-                remedy="run apply again: runs are recorded, and the lock may be there already",
-            )
-
-    with leases.beating():
-        yield check
+    return lease
 
 
 class SharedWork:

@@ -172,12 +172,12 @@ class Leases:
             content = self._held.pop(lease, None)
             if content is None:
                 return
-            numbers = self._numbers().get(lease.name, [])
-            if max(numbers, default=0) == lease.number:
-                self.home.replace(lease.file, self._content("released", content).text())
-            older = [number for number in numbers if number <= lease.number and number != max(numbers)]
-            for number in older:
-                self.home.delete(Lease(lease.name, number).file)
+            try:
+                self._give_back(lease, content)
+            except KeyboardInterrupt:
+                # Ctrl-C: it is still to be given back, on the way out.
+                self._held[lease] = content
+                raise
 
     def release_all(self) -> None:
         """Give back everything that is held; what cannot be given back expires."""
@@ -258,8 +258,31 @@ class Leases:
         for lease in leases:
             self.home.delete(lease.file)
 
+    def _give_back(self, lease: Lease, content: _Content) -> None:
+        numbers = self._numbers().get(lease.name, [])
+        if max(numbers, default=0) == lease.number:
+            self.home.replace(lease.file, self._content("released", content).text())
+        older = [number for number in numbers if number <= lease.number and number != max(numbers)]
+        for number in older:
+            self.home.delete(Lease(lease.name, number).file)
+
     def _create(self, lease: Lease) -> Lease | None:
         content = _Content(owner=this_process(), token=self._token, state="held", counter=0, since=int(time.time()))
+        try:
+            return self._claimed(lease, content)
+        except KeyboardInterrupt:
+            # Ctrl-C between the file and the note of it here: nobody else would ever give it back.
+            self._withdraw(lease)
+            raise
+
+    def _withdraw(self, lease: Lease) -> None:
+        with self._mutex:
+            self._held.pop(lease, None)
+            found = _Content.parse(self.home.read(lease.file) or b"")
+            if found is not None and found.token == self._token:
+                self.home.delete(lease.file)
+
+    def _claimed(self, lease: Lease, content: _Content) -> Lease | None:
         if not self.home.create(lease.file, content.text()):
             return None
         if self._highest().get(lease.name) != lease.number:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -202,6 +203,31 @@ def test_a_damaged_lease_file_expires_like_any_other(home):
     assert leases.claim(["a"]) is None
     clock.now += TTL
     assert leases.claim(["a"]) == Lease("a", 2)
+
+
+@pytest.mark.parametrize("write", ["create", "replace", "names"])
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_an_interrupt_in_the_middle_leaves_no_lease_behind(write, done, monkeypatch):
+    """Ctrl-C comes at any line: before and after each look or write of claiming and releasing."""
+    home = Memory()
+    leases, original, left = Leases(home), getattr(home, write), [0]
+
+    def interrupted(*arguments):
+        left[0] -= 1
+        if left[0] == 0 and not done:
+            raise KeyboardInterrupt
+        result = original(*arguments)
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(home, write, interrupted)
+    for at in range(1, 6):
+        left[0] = at
+        with contextlib.suppress(KeyboardInterrupt), leases.beating():
+            leases.release(leases.claim([f"r{at}"]))
+        left[0] = 0
+        assert [held.lease for held in leases.holders()] == []
 
 
 def test_swept_names_leave_no_files(home):

@@ -17,7 +17,7 @@ from olmixctl.execute.events import Looked
 from olmixctl.execute.fake import FakeExecutor
 from olmixctl.execute.protocol import Outcome
 from olmixctl.lock.store import write_lock
-from olmixctl.methods import between
+from olmixctl.methods import between, decide
 from olmixctl.mixture import GRID
 from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.codec import plan_as_json
@@ -394,6 +394,38 @@ def test_an_informative_swarm_is_nested_and_its_runs_are_kept(begin):
     assert [run.recorded for run in plan.runs] == [True] * 6 + [False] * 6
     assert {run.key for run in plan.runs if run.recorded} == set(small.lock.evidence)
     assert Workspace.open(cwd=begin("", "random")).plan().runs[0].key not in small.lock.evidence
+
+
+@pytest.mark.parametrize("where", ["following", "decide", "training"])
+def test_ctrl_c_between_trainings_is_an_apply_to_be_continued(begin, in_rounds, monkeypatch, where):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    places = {"following": (between, "following"), "decide": (decide, "decide"), "training": (FakeExecutor, "measure")}
+    root = begin(ROUNDS)
+    if where == "training":
+        interrupt(root, 6)
+    with monkeypatch.context() as patch:
+        patch.setattr(*places[where], interrupted)
+        with pytest.raises(IncompleteError) as stopped:
+            apply(root)
+    recorded = {"following": 4, "decide": RUNS, "training": 6}[where]
+    assert stopped.value.message == f"interrupted: {recorded} of {RUNS} runs are recorded, no lock was written"
+    assert "continues where this one stopped" in stopped.value.remedy
+    assert Workspace.open(cwd=root).unlock() == ()
+    apply(root)
+    assert bytes_of(root) == bytes_of(in_rounds)
+
+
+def test_ctrl_c_with_nothing_recorded_is_only_that(begin, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeExecutor, "measure", interrupted)
+    root = begin(ROUNDS)
+    with pytest.raises(KeyboardInterrupt):
+        apply(root)
+    assert Workspace.open(cwd=root).unlock() == ()
 
 
 # What is said beforehand
