@@ -15,6 +15,7 @@ from olmixctl.errors import UsageError
 from olmixctl.lock.codec import lock_as_json
 from olmixctl.lock.diff import diff_locks
 from olmixctl.report.numbers import plural, seconds
+from olmixctl.report.text_confidence import weak_in_words
 from olmixctl.report.text_cost import spent_as_json, spent_in_words
 from olmixctl.report.text_diff import diff_text
 from olmixctl.report.text_lock import lock_text
@@ -72,6 +73,8 @@ def _closing(result: ApplyResult, made: Made) -> str:
         wrote = f"another apply wrote lock serial {result.lock.serial}, the one this would have written"
     stopped = result.lock.stopped if result.written else None
     early = "" if stopped is None else f"\n{stopped_in_words(stopped).capitalize()}."
+    weak = weak_in_words(result.lock)
+    early += f"\nWarning: {weak}." if weak else ""
     spent = spent_in_words(result.device_seconds, result.cost, made.workspace.spec.budget.gpu_hour_price)
     return f"{trained}, {wrote}.{early}" + (f"\n{spent}." if spent else "")
 

@@ -109,6 +109,8 @@ class LockDiff:
         evidence_added: runs only the later one rests on.
         evidence_removed: runs only the earlier one rests on.
         trainer: of the later one's runs; it says what metrics are counted in.
+        rank: cross-validated rank correlation of the later one's laws; None where it was not computed from the earlier.
+        worst_case: the later one's objective is its worst family's change.
     """
 
     name: str
@@ -123,6 +125,8 @@ class LockDiff:
     evidence_removed: tuple[str, ...]
     confidence: LockedConfidence | None = None
     trainer: str = ""
+    rank: Decimal | None = None
+    worst_case: bool = False
 
     @property
     def empty(self) -> bool:
@@ -183,6 +187,8 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
         evidence_removed=tuple(sorted(set(before.evidence) - set(after.evidence))),
         confidence=after.confidence if child else None,
         trainer=str(after.inputs.get("trainer", "")),
+        rank=after.surrogate.cv.spearman if child and after.surrogate and after.surrogate.cv else None,
+        worst_case=bool(after.inputs.get("objective", {}).get("worst_case")),
     )
 
 

@@ -15,7 +15,14 @@ from olmixctl.plan.model import Check, Cost, Observed, block_caps, is_rehearsal
 from olmixctl.plan.reuse import Route
 from olmixctl.spec.model import MixSpec
 
-__all__ = ["block_cap_check", "budget_checks", "context_checks", "protection_checks", "reliability_check"]
+__all__ = [
+    "block_cap_check",
+    "budget_checks",
+    "context_checks",
+    "protection_checks",
+    "reliability_check",
+    "weak_laws_check",
+]
 
 RELIABILITY_BAR = 0.9
 """Seed-to-seed correlation of the average metric below which a swarm measures seeds rather than mixtures."""
@@ -78,6 +85,7 @@ def context_checks(observed: Observed, lock: Lock | None, route: Route, changes:
     yield from _unmeasurable(observed, route)
     yield from _idle_declarations(spec, lock)
     yield from block_cap_check(observed, route)
+    yield from weak_laws_check(lock)
     if lock is not None and lock.solution.status == "carried" and route.kind == "none":
         free = lock.coordinates.free
         named = f"; not measured: {', '.join(free[:5])}{' …' if len(free) > 5 else ''}" if free else ""
@@ -104,6 +112,19 @@ def context_checks(observed: Observed, lock: Lock | None, route: Route, changes:
             message=f"the kept ratios were chosen without {', '.join(changes.evals_added)}",
             remedy="--reuse none estimates every share under the new metrics",
         )
+
+
+def weak_laws_check(lock: Lock | None) -> Iterator[Check]:
+    """Warn where the laws that the lock rests on rank runs they have not seen no better than chance."""
+    if lock is None or lock.surrogate is None or lock.surrogate.cv is None or lock.surrogate.cv.spearman > 0:
+        return
+    yield Check(
+        level="warn",
+        name="weak-laws",
+        message=f"the laws of lock serial {lock.serial} rank unseen runs no better than chance (rank correlation "
+        f"{lock.surrogate.cv.spearman:.3f}), and its mix rests on them",
+        remedy="train more runs (swarm.runs_per_coordinate), or larger ones that tell mixtures apart (proxy.tokens)",
+    )
 
 
 def _unmeasurable(observed: Observed, route: Route) -> Iterator[Check]:

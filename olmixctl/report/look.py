@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Cell", "Column", "Look", "Row", "Tone", "bar", "heading", "page", "table", "wrapped"]
+__all__ = ["Cell", "Column", "Look", "Row", "Tone", "bar", "heading", "left_out", "page", "table", "wrapped"]
 
 Tone = Literal["plain", "strong", "faint", "good", "bad", "care", "key"]
 
@@ -48,11 +48,13 @@ Row = Sequence[Cell | str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table column. `optional` columns are dropped, last first, when the table is wider than the page."""
+    """A table column. Where the table is wider than the page, columns go: the most `optional` first (0: never), and of
+    equal ones the last.
+    """
 
     title: str
     right: bool = False
-    optional: bool = False
+    optional: int = 0
 
 
 def table(columns: Sequence[Column], rows: Sequence[Row], look: Look, *, indent: int = 2) -> list[str]:
@@ -64,10 +66,22 @@ def table(columns: Sequence[Column], rows: Sequence[Row], look: Look, *, indent:
         spare = [i for i in shown if columns[i].optional]
         if not spare:
             break
-        shown.remove(spare[-1])
+        shown.remove(max(spare, key=lambda i: (columns[i].optional, i)))
     titles = [Cell(column.title, "faint") for column in columns]
     lines = [titles, *cells] if any(columns[i].title for i in shown) else cells
     return [_line([(row[i], widths[i], columns[i].right) for i in shown], look, indent) for row in lines]
+
+
+def left_out(columns: Sequence[Column], rows: Sequence[Row], lines: Sequence[str], look: Look) -> list[str]:
+    """A line that names the columns of `rows` that `lines`, their table, had no room for; none where it has all."""
+    texts = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in rows]
+    titles = [column.title for i, column in enumerate(columns) if column.title and any(row[i] for row in texts)]
+    gone = [title for title in titles if title not in lines[0]]
+    if not gone:
+        return []
+    return wrapped(
+        f"no room here for {', '.join(gone)}: a wider terminal shows them, and --json has them", look, tone="faint"
+    )
 
 
 def _line(cells: list[tuple[Cell, int, bool]], look: Look, indent: int) -> str:

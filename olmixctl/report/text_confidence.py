@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from olmixctl.lock.model import Ends, LockedConfidence
+from olmixctl.lock.model import Ends, Lock, LockedConfidence
 from olmixctl.report.numbers import bits, plural
 
 __all__ = [
@@ -15,6 +15,9 @@ __all__ = [
     "change_in_words",
     "ends_in_percent",
     "noise_in_words",
+    "ranked_in_words",
+    "unknown_chance_in_words",
+    "weak_in_words",
     "worse_in_words",
 ]
 
@@ -31,8 +34,38 @@ def chances_in_words(found: LockedConfidence) -> str:
     return f"{', '.join(said)}, by {plural(found.drawn, 'resample')} of the runs{unsolved}" if said else ""
 
 
-def change_in_words(found: LockedConfidence, unit: str) -> str:
-    """Whether the predicted change of the objective is more than noise; empty where nothing is compared."""
+def unknown_chance_in_words(lock: Lock) -> str:
+    """Why a lock around kept ratios does not say how sure it is to be better than natural; empty where it does."""
+    if lock.confidence is None or lock.confidence.better_than_natural is not None or not lock.blocks:
+        return ""
+    return "no P(better than natural): the natural mix does not have the kept ratios, so these laws do not predict it"
+
+
+def weak_in_words(lock: Lock) -> str:
+    """That the laws of a lock say nothing of what they have not seen, where that is so; else empty."""
+    cv = None if lock.surrogate is None else lock.surrogate.cv
+    return ranked_in_words(None if cv is None else cv.spearman)
+
+
+def ranked_in_words(spearman: Decimal | None) -> str:
+    """`weak_in_words` of a cross-validated rank correlation; empty without one."""
+    if spearman is None or spearman > 0:
+        return ""
+    rank = f"{spearman:.3f}".replace("-", "−")
+    return (
+        f"these laws rank unseen runs no better than chance (rank correlation {rank}), and the mix rests on them: more "
+        "runs, or runs that tell mixtures apart, would say more"
+    )
+
+
+def change_in_words(found: LockedConfidence, unit: str, *, worst_case: bool = False) -> str:
+    """Whether the predicted change of the objective is more than noise; empty where nothing is compared.
+
+    Args:
+        found: what the lock says.
+        unit: of losses.
+        worst_case: the objective is the worst family's change, which stands in no table of predictions.
+    """
     if found.change is None:
         return ""
     sign = "−" if found.change < 0 else "+"
@@ -40,8 +73,9 @@ def change_in_words(found: LockedConfidence, unit: str) -> str:
     # What is below a bound of the noise may be above the noise itself: nothing measured that.
     below = "is below run-to-run noise" if measured else "cannot be told from run-to-run noise"
     where = below if found.below_noise else "is above run-to-run noise"
+    objective = "the objective, the worst family's change from the reference mix," if worst_case else "the objective"
     return (
-        f"this change {where}: the objective is predicted to move by {sign}{_small(found.change)} {unit}, and "
+        f"this change {where}: {objective} is predicted to move by {sign}{_small(found.change)} {unit}, and "
         f"{_two_runs(_small(found.noise.two_runs), measured=measured)}"
     )
 

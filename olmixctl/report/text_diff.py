@@ -9,7 +9,7 @@ from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, loss_unit, percent, plural, points
 from olmixctl.report.text_changes import values_in_words
-from olmixctl.report.text_confidence import chances_in_words, change_in_words, worse_in_words
+from olmixctl.report.text_confidence import chances_in_words, change_in_words, ranked_in_words, worse_in_words
 
 __all__ = ["diff_text", "kept_in_words", "surely", "tokens_in_words"]
 
@@ -123,10 +123,10 @@ def _confidence(diff: LockDiff, look: Look) -> list[str]:
 
 def surely(diff: LockDiff) -> list[str]:
     """What is said of how sure a change is, a sentence each; nothing where the locks do not say."""
-    if diff.confidence is None:
-        return []
-    found, unit = diff.confidence, loss_unit(diff.trainer)
-    said = (chances_in_words(found), change_in_words(found, unit), worse_in_words(found, unit))
+    found, unit, said = diff.confidence, loss_unit(diff.trainer), [ranked_in_words(diff.rank)]
+    if found is not None:
+        change = change_in_words(found, unit, worst_case=diff.worst_case)
+        said = [chances_in_words(found), change, worse_in_words(found, unit), *said]
     return [text for text in said if text]
 
 

@@ -9,13 +9,15 @@ from olmixctl.ledger.model import is_adopted
 from olmixctl.lock.model import ActiveBound, Lock, LockedMetric
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import is_rehearsal
-from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, page, table, wrapped
+from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, left_out, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, short
 from olmixctl.report.text_confidence import (
     chances_in_words,
     change_in_words,
     ends_in_percent,
     noise_in_words,
+    unknown_chance_in_words,
+    weak_in_words,
     worse_in_words,
 )
 from olmixctl.report.text_rounds import stopped_in_words
@@ -91,15 +93,17 @@ def _weights(lock: Lock, look: Look) -> list[str]:
     columns = [
         Column("domain"),
         Column("weight", right=True),
-        Column("in 9 of 10", right=True, optional=True),
-        Column("", optional=True),
+        # What the runs promise goes last, what can be read elsewhere first.
+        Column("in 9 of 10", right=True, optional=1),
+        Column("", optional=5),
         Column("natural", right=True),
-        Column("ratio", right=True),
-        Column("tokens", right=True),
-        Column("passes", right=True),
+        Column("ratio", right=True, optional=2),
+        Column("tokens", right=True, optional=4),
+        Column("passes", right=True, optional=3),
         Column("held"),
     ]
-    return table(columns, rows, look, indent=0)
+    lines = table(columns, rows, look, indent=0)
+    return [*lines, *left_out(columns, rows, lines, look)]
 
 
 def _tone(times: float | None) -> Tone:
@@ -123,17 +127,19 @@ def _predicted(lock: Lock, look: Look) -> list[str]:
         rows.append([name, weight, _bits(m.natural), _bits(m.previous), Cell(_bits(m.this), "strong"), ends, gain])
     columns = [
         Column("metric"),
-        Column("weight", right=True, optional=True),
+        Column("weight", right=True, optional=2),
         Column("natural", right=True),
         Column("previous", right=True),
         Column("this", right=True),
-        Column("in 9 of 10", right=True, optional=True),
+        Column("in 9 of 10", right=True, optional=1),
         Column(f"vs {'natural' if known else 'previous'}", right=True),
     ]
     differ = len(set(weights.values())) > 1
     before = any(m.previous is not None for _, m in metrics)
     shown = [0, *([1] if differ else []), *([2] if known else []), *([3] if before else []), 4, 5, 6]
-    lines = table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows], look)
+    columns, rows = [columns[i] for i in shown], [[row[i] for i in shown] for row in rows]
+    lines = table(columns, rows, look)
+    lines += left_out(columns, rows, lines, look)
     trainer = str(lock.inputs.get("trainer", ""))
     whose = "" if is_adopted(trainer) else " of the proxy"
     return [heading("Predicted", look, f"{loss_unit(trainer)}{whose}, less is better"), *lines]
@@ -200,7 +206,8 @@ def _sure(lock: Lock, look: Look) -> list[str]:
     found, unit = lock.confidence, loss_unit(str(lock.inputs.get("trainer", "")))
     if found is None:
         return []
-    said = [chances_in_words(found), change_in_words(found, unit), worse_in_words(found, unit)]
+    change = change_in_words(found, unit, worst_case=_worst_counts(lock))
+    said = [chances_in_words(found), unknown_chance_in_words(lock), change, worse_in_words(found, unit)]
     said.append(noise_in_words(found, unit))
     return [heading("How sure", look), *(line for text in said if text for line in wrapped(text, look, hanging=4))]
 
@@ -212,6 +219,7 @@ def _behind(lock: Lock, look: Look) -> list[str]:
         _solution(lock),
         _worst(lock),
         _evidence(lock),
+        weak_in_words(lock),
         _choice(lock),
         stopped,
         _active(lock),
