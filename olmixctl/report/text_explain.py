@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from olmixctl.ledger.model import is_adopted
-from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table, wrapped
+from olmixctl.report.look import Cell, Column, Look, Row, heading, left_out, page, table, wrapped
 from olmixctl.report.numbers import bits, count, factor, loss_unit, percent, plural
 
 __all__ = ["explain_text"]
@@ -168,8 +168,9 @@ def _pulls(found: Mapping[str, Any], because: Mapping[str, Any], look: Look) -> 
     if because["bounds"] or because["elsewhere"]:
         rows.append([*_pull("left, held by bounds", pulls["held"]), ""])
     ends = Column("in 9 of 10" if sure else "", right=True, optional=True)
-    lines = [title, *table([Column(""), Column(""), Column("", right=True), ends], rows, look)]
-    return [*lines, *wrapped(_families(because["families"]), look)]
+    columns = [Column(""), Column(""), Column("", right=True), ends]
+    lines = table(columns, rows, look)
+    return [title, *lines, *left_out(columns, rows, lines, look), *wrapped(_families(because["families"]), look)]
 
 
 def _families(families: Mapping[str, float]) -> str:

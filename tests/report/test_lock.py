@@ -55,6 +55,25 @@ def test_a_whole_page(look):
     assert lock_text(lock, look) == page
 
 
+def test_where_ids_are_long_intervals_stay_and_what_is_left_out_is_named():
+    names = ("github", "pile/stackexchange-and-more", "pile/openwebtext-two-and-more")
+    weights = dict(zip(names, (250_000, 150_000, 600_000), strict=True))
+    lock = make_lock(weights, domains=dict.fromkeys(names, {"tokens": 50_000_000}))
+    ends = (Decimal("0.100000"), Decimal("0.700000"))
+    long = "metric/pile-openwebtext-two-validation-loss-bits"
+    metric = LockedMetric(natural=Decimal("0.91"), previous=Decimal("0.92"), this=Decimal("0.9"), interval=ends)
+    lock = dataclasses.replace(lock, uncertainty=dict.fromkeys(names, ends), predicted={long: metric})
+    lock = held(lock, "max_repetition:pile/openwebtext-two-and-more")
+    said = lock_text(lock, Look(width=80))
+    table = said.split("\n\n")[1].splitlines()
+    assert max(map(len, table)) <= 80
+    assert "in 9 of 10" in table[0]
+    assert all("10.00 – 70.00" in line for line in table[1:4])
+    assert table[4] == "  no room here for tokens, passes: a wider terminal shows them, and --json has"
+    assert "  no room here for in 9 of 10: a wider terminal" in said
+    assert "no room" not in lock_text(lock, Look(width=140))
+
+
 def test_every_bound_that_holds_a_domain_is_marked():
     lock = make_lock(WEIGHTS, block=("web/health",), domains=TOKENS)
     lock = dataclasses.replace(lock, inputs={"constraints": {"web-share": {"domains": ["web/health", "web/science"]}}})
