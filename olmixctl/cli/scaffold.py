@@ -68,7 +68,9 @@ def _scanned(root: Path, name: str, folder: Path | None, target: str | None) -> 
     scan = None if folder is None else scan_folder(folder, root=root)
     corpora = None if scan is None else scan.corpora
     guess = suggest_target(corpora, root=root) if corpora else TARGET_TOKENS
-    return scaffold_mix(name, corpora, target_tokens=target or guess), () if scan is None else scan.notes
+    return scaffold_mix(
+        name, corpora, target_tokens=target or guess, guess=target is None
+    ), () if scan is None else scan.notes
 
 
 def _outlined(name: str, source: Path | None, metrics: Path | None, target: str | None) -> tuple[str, tuple[str, ...]]:
@@ -79,7 +81,7 @@ def _outlined(name: str, source: Path | None, metrics: Path | None, target: str 
     assert source is not None, "an outline is read from a file"
     tokens = target or TARGET_TOKENS
     outline = read_outline(source, metrics, parse_size(tokens))
-    return scaffold_outline(name, outline, target_tokens=tokens), outline.notes
+    return scaffold_outline(name, outline, target_tokens=tokens, guess=target is None), outline.notes
 
 
 def add_lines(path: Path, lines: tuple[str, ...]) -> Path | None:

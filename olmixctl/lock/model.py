@@ -89,7 +89,7 @@ class Stopped:
         planned: runs of the whole swarm.
         trained: those of them that were trained, and are evidence.
         regret: how far above the best mix's objective the decided mix may be.
-        probability: of that, as resamples of the evidence said.
+        probability: of that, by draws from what the evidence left open about the laws.
     """
 
     planned: int

@@ -33,13 +33,16 @@ _GUESSED = "  # Their tokens are a guess, in proportion to mean shares: they dec
 _EXAMPLE: Corpora = {"web": ["corpora/web/**/*.txt"], "code": ["corpora/code/**/*.txt"]}
 
 
-def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: int | str = TARGET_TOKENS) -> str:
+def scaffold_mix(
+    name: str, corpora: Corpora | None = None, *, target_tokens: int | str = TARGET_TOKENS, guess: bool = True
+) -> str:
     """The text of a new mix file.
 
     Args:
         name: of the mix.
         corpora: its domains; None for two examples to edit.
         target_tokens: of the run that the mix is for.
+        guess: nobody said so many; the comment asks to edit them.
 
     Raises:
         UsageError: `name` cannot be the name of a mix.
@@ -47,7 +50,7 @@ def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: in
     """
     domains = corpora or _EXAMPLE
     lines = [
-        *_head(name, target_tokens),
+        *_head(name, target_tokens, guess=guess),
         "domains:  # a domain has `paths`; folders of domains nest, and a domain's id is the path of names",
         *_domain_lines(domains, "  "),
         "",
@@ -58,7 +61,9 @@ def scaffold_mix(name: str, corpora: Corpora | None = None, *, target_tokens: in
     return "\n".join(lines) + "\n"
 
 
-def scaffold_outline(name: str, outline: Outline, *, target_tokens: int | str = TARGET_TOKENS) -> str:
+def scaffold_outline(
+    name: str, outline: Outline, *, target_tokens: int | str = TARGET_TOKENS, guess: bool = True
+) -> str:
     """The text of a new mix file from what another tool's files say; raises as `scaffold_mix`."""
     tree: dict[str, Any] = {}
     for domain in outline.domains:
@@ -68,7 +73,7 @@ def scaffold_outline(name: str, outline: Outline, *, target_tokens: int | str = 
             at = at.setdefault(part, {})
         at[last] = domain
     lines = [
-        *_head(name, target_tokens, outline.max_repetition),
+        *_head(name, target_tokens, outline.max_repetition, guess=guess),
         "domains:  # a domain has `paths`; folders of domains nest, and a domain's id is the path of names",
         *([_GUESSED] if outline.guessed else []),
         *_outlined_lines(tree, "  ", outline),
@@ -104,7 +109,7 @@ def _leaf_ids(domains: Corpora, prefix: str) -> Iterator[str]:
             yield prefix + name
 
 
-def _head(name: str, target_tokens: int | str, max_repetition: float | None = None) -> list[str]:
+def _head(name: str, target_tokens: int | str, max_repetition: float | None = None, *, guess: bool) -> list[str]:
     """The first lines.
 
     Raises:
@@ -114,11 +119,12 @@ def _head(name: str, target_tokens: int | str, max_repetition: float | None = No
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name) is None:
         raise UsageError(f"{name!r} cannot name a mix", remedy="use letters, digits, `_`, `-` and `.`")
     parse_size(target_tokens)
+    edit = " (a guess: edit it)" if guess else ""
     return [
         "# yaml-language-server: $schema=../schemas/mix.schema.json",
         "version: 1",
         f"name: {_quoted(name)}",
-        "# The training run this mix is for: its tokens (a guess: edit it), and how often a domain may repeat in it.",
+        f"# The training run this mix is for: its tokens{edit}, and how often a domain may repeat in it.",
         f"target: {{tokens: {target_tokens}, max_repetition: {max_repetition or 4:g}}}",
         "tokenizer: bytes  # or the path of a Hugging Face tokenizer.json",
         "",

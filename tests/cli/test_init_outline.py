@@ -75,7 +75,9 @@ def test_a_swarm_becomes_a_mix_that_adopts_it_as_it_is(folder):
     assert spec.domain_ids == ("code", "docs", "web")
     assert [(item.name, item.declared) for item in spec.evals] == [("one", "a"), ("two", "a")]
     assert sum(domain.declared.tokens for domain in spec.domains) == pytest.approx(300e9, rel=0.01)
-    assert "a guess, in proportion to mean shares" in (folder / "mixes/base.yaml").read_text()
+    text = (folder / "mixes/base.yaml").read_text()
+    assert "a guess, in proportion to mean shares" in text
+    assert "a guess: edit it" not in text
     assert "olmixctl import runs base --ratios a.csv --metrics b.csv" in result.stderr
     found = json.loads(olmixctl("import", "runs", "--ratios", "a.csv", "--metrics", "b.csv", "--json").stdout)
     assert found["written"] == 14

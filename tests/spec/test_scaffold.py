@@ -30,6 +30,8 @@ def spec_of(text):
 
 def test_without_corpora_it_loads_and_is_canonical():
     text = scaffold_mix("first")
+    assert "its tokens (a guess: edit it), and" in text
+    assert "a guess" not in scaffold_mix("first", target_tokens="20M", guess=False)
     spec = spec_of(text)
     assert format_mix(text) == text
     assert (spec.name, spec.domain_ids, spec.target.tokens) == ("first", ("code", "web"), 10**9)
