@@ -58,7 +58,7 @@ def test_a_whole_page(look):
 def test_where_ids_are_long_intervals_stay_and_what_is_left_out_is_named():
     names = ("github", "pile/stackexchange-and-more", "pile/openwebtext-two-and-more")
     weights = dict(zip(names, (250_000, 150_000, 600_000), strict=True))
-    lock = make_lock(weights, domains=dict.fromkeys(names, {"tokens": 50_000_000}))
+    lock = make_lock(weights, domains={name: {"tokens": 50_000_000} for name in names})
     ends = (Decimal("0.100000"), Decimal("0.700000"))
     long = "metric/pile-openwebtext-two-validation-loss-bits"
     metric = LockedMetric(natural=Decimal("0.91"), previous=Decimal("0.92"), this=Decimal("0.9"), interval=ends)
