@@ -8,7 +8,7 @@ that the evidence of both lacks are trained.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from olmixctl.ledger.model import RunRecord
@@ -17,7 +17,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.plan.build import PlanOptions, evidence_weights
 from olmixctl.plan.checks import budget_checks
 from olmixctl.plan.cost import calibrate
-from olmixctl.plan.model import Plan, PlannedRun
+from olmixctl.plan.model import Check, Plan, PlannedRun
 from olmixctl.plan.rounds import IN_ONE_GO
 
 __all__ = ["join_options", "plan_join"]
@@ -72,10 +72,17 @@ def plan_join(plan: Plan, merge: LockMerge, records: Mapping[str, RunRecord], ma
         base=replace(plan.base, serial=merge.serial),
         runs=runs,
         cost=cost,
-        checks=(*budget_checks(plan.observed, cost, max_runs), *others),
+        checks=(*budget_checks(plan.observed, cost, max_runs), *others, *_in_one_go(plan)),
         strategies=(),
         rounds=IN_ONE_GO,
     )
+
+
+def _in_one_go(plan: Plan) -> Iterator[Check]:
+    """A note where the mix file asks for rounds or an early stop: a join has neither."""
+    if plan.rounds.open:
+        message = "`swarm.rounds` and `swarm.stop` do not count here: what both sides lack is trained in one go"
+        yield Check(level="note", name="rounds", message=message)
 
 
 def _needed(plan: Plan, records: Mapping[str, RunRecord]) -> set[str]:

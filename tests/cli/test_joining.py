@@ -116,6 +116,16 @@ def test_a_lock_in_conflict_is_planned_from_by_resolve_alone(merged, olmixctl):
     assert olmixctl("show").stderr.startswith("warning: the lock is in conflict")
 
 
+def test_a_join_is_trained_in_one_go_and_says_so(merged, olmixctl):
+    assert "swarm.rounds" not in olmixctl("resolve", "--plan").stdout
+    write_mix(merged, JOINED, evals=EVALS, extra="swarm: {rounds: 3, stop: {regret: 50}}")
+    plan = olmixctl.json("resolve", "--plan")["plan"]
+    assert "rounds" not in plan
+    assert [check["level"] for check in plan["checks"] if check["name"] == "rounds"] == ["note"]
+    text = " ".join(olmixctl("resolve", "--plan").stdout.split())
+    assert "`swarm.rounds` and `swarm.stop` do not count here" in text
+
+
 def test_plan_alone_writes_nothing(merged, olmixctl):
     before = {path: path.read_bytes() for path in sorted((merged / "mixes").rglob("*")) if path.is_file()}
     found = olmixctl.json("resolve", "--plan")
