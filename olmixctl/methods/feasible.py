@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -121,7 +121,15 @@ def located(spec: MixSpec, place: Callable[[str], Place]) -> Iterator[None]:
         yield
     except InfeasibleError as error:
         where = error.place or _where(error.conflict, spec, place)
-        raise InfeasibleError(error.message, place=where, remedy=error.remedy, conflict=error.conflict) from error
+        message = f"{error.message}{'' if error.place else _of_guardrails(error.conflict, spec)}"
+        raise InfeasibleError(message, place=where, remedy=error.remedy, conflict=error.conflict) from error
+
+
+def _of_guardrails(conflict: Collection[str], spec: MixSpec) -> str:
+    """Where the limits of the guardrails among `conflict` come from."""
+    rails = [rail for rail in spec.objective.guardrails if f"guardrail:{rail.metric}" in conflict]
+    from_where = "its prediction at the reference mix plus max_regression"
+    return "".join(f"; guardrail:{rail.metric} is {from_where} {rail.max_regression:g}" for rail in rails)
 
 
 def _where(conflict: Iterable[str], spec: MixSpec, place: Callable[[str], Place]) -> Place | None:

@@ -191,6 +191,7 @@ def test_guardrails_that_exclude_each_other_exit_7_and_are_named(measured, olmix
     assert "constraint:few" in error["conflict"]
     assert any(name.startswith("guardrail:") for name in error["conflict"])
     assert "constraint:few ≥ 0.95" in error["message"]
+    assert "is its prediction at the reference mix plus max_regression 0" in error["message"]
     assert (error["place"]["file"].endswith("base.yaml"), error["place"]["field"]) == (
         True,
         "objective.guardrails[2].max_regression",
