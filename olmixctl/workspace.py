@@ -178,14 +178,11 @@ class Workspace:
         sharing = self._sharing(wait=wait)
         lock, written = previous, False
         with resumable(plan, self.ledger, self.lock_path):
-            done, trained = carry_out(
-                plan,
-                Training(
-                    train=lambda some, mark: self._train(some, sharing, parallelism, on_event, mark),
-                    records=self.ledger.records,
-                    on_event=on_event,
-                ),
+            train = partial(self._train, sharing=sharing, parallelism=parallelism, on_event=on_event)
+            training = Training(
+                train=lambda p, mark: train(p, mark=mark), records=self.ledger.records, on_event=on_event
             )
+            done, trained = carry_out(plan, training)
             if plan.has_changes or merge:
                 from olmixctl.methods.decide import decide
 
