@@ -32,13 +32,14 @@ def diff(
     Example: olmixctl diff main...HEAD
     """
     from olmixctl.cli.console import open_console
-    from olmixctl.cli.locks import ends_of, lock_at
+    from olmixctl.cli.locks import ends_of, lock_at, mix_of
     from olmixctl.lock.diff import diff_locks
     from olmixctl.report.markdown import diff_markdown
     from olmixctl.report.text_diff import diff_text
 
     console = open_console(as_json=as_json, no_color=no_color)
     first, last = ends_of(before, after)
-    found = diff_locks(lock_at(first, mix), lock_at(last, mix))
+    whose = mix or mix_of(first, last)
+    found = diff_locks(lock_at(first, whose), lock_at(last, whose))
     console.answer(diff_markdown(found) if markdown else diff_text(found, console.look), found.as_json())
     return 2 if exit_code and not found.empty else 0

@@ -11,7 +11,7 @@ from olmixctl.lock.store import read_lock
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.workspace import Workspace
 
-__all__ = ["ends_of", "lock_at", "lock_of", "shown_lock", "trail_of"]
+__all__ = ["ends_of", "lock_at", "lock_of", "mix_of", "shown_lock", "trail_of"]
 
 
 def lock_of(target: str | None) -> Lock:
@@ -55,6 +55,17 @@ def ends_of(before: str, after: str | None) -> tuple[str, str | None]:
     if after is not None and not Path(after).is_file() and split_range(after) is not None:
         raise UsageError(f"{after} is a range, and {before} stands before it", remedy="name the range alone")
     return ends or (before, after)
+
+
+def mix_of(*ends: str | None) -> str | None:
+    """The mix whose lock the ends of a comparison name, `PATH` or `REV:PATH`; None where they name none, or several.
+
+    A lock that lies beside no mix file names none.
+    """
+    paths = [Path(end.rpartition(":")[2]) for end in ends if end is not None and end.endswith(LOCK_SUFFIX)]
+    mixes = [path.with_name(path.name.removesuffix(LOCK_SUFFIX) + ".yaml") for path in paths]
+    found = {path for path in mixes if path.is_file()}
+    return str(found.pop()) if len(found) == 1 else None
 
 
 def trail_of(mix: str | None, domain: str | None) -> tuple[str, Trail]:

@@ -41,7 +41,10 @@ def _choose(target: str | None, mixes: Path) -> Path:
             return found[0]
         if not found:
             raise UsageError(f"there is no mix in {mixes}", remedy="olmixctl init NAME")
-        raise UsageError(f"there are several mixes: {names}", remedy="say which one")
+        raise UsageError(
+            f"there are several mixes: {names}",
+            remedy="say which one: its name, or --mix NAME where a command asks for something else first",
+        )
     fitting = [path for path in found if path.stem == target]
     if not fitting:
         raise UsageError(f"there is no mix {target!r} in {mixes}", remedy=f"use one of: {names}" if names else "")

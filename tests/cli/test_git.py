@@ -87,6 +87,33 @@ def test_diff_names_a_revision_without_a_lock(branched, olmixctl):
     assert "there is no base.lock.yaml at HEAD" in olmixctl("diff", "HEAD", code=64).stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("HEAD", "mixes/base.lock.yaml"),
+        ("mixes/base.lock.yaml", "HEAD"),
+        ("HEAD:mixes/base.lock.yaml", "HEAD"),
+        ("main:mixes/base.lock.yaml", "side:mixes/base.lock.yaml"),
+        ("mixes/base.lock.yaml",),
+        ("HEAD", "--mix", "base"),
+    ],
+)
+def test_of_several_mixes_a_lock_that_is_named_says_which(branched, olmixctl, words):
+    mix = branched / "mixes/base.yaml"
+    (branched / "mixes/other.yaml").write_text(mix.read_text().replace("name: base", "name: other"))
+    assert olmixctl.json("diff", *words)["name"] == "base"
+
+
+def test_of_several_mixes_a_bare_revision_needs_the_option(branched, olmixctl):
+    mix = branched / "mixes/base.yaml"
+    (branched / "mixes/other.yaml").write_text(mix.read_text().replace("name: base", "name: other"))
+    (branched / "loose.lock.yaml").write_text((branched / "mixes/base.lock.yaml").read_text())
+    for words in (("HEAD",), ("HEAD", "loose.lock.yaml")):
+        errors = " ".join(olmixctl("diff", *words, code=64).stderr.split())
+        assert "there are several mixes: base, other" in errors
+        assert "--mix NAME" in errors
+
+
 # plan
 
 
