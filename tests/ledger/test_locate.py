@@ -36,5 +36,6 @@ def test_the_command_says_the_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = CliRunner().invoke(app, ["plan"])
     assert found.exit_code == 1
-    assert "mixes/base.yaml:13" in found.stderr
+    lines = (tmp_path / "mixes" / "base.yaml").read_text(encoding="utf-8").splitlines()
+    assert f"mixes/base.yaml:{lines.index('ledger: memory://x') + 1}" in found.stderr
     assert "memory://" in found.stderr
