@@ -172,8 +172,7 @@ class Workspace:
         began = time.monotonic()
         previous = merge.start if merge else self._bases.base_of(plan, self.lock(), self.lock_path, self.ledger)
         if plan.blocked:
-            first = plan.blocked[0]
-            raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=first.remedy)
+            raise BlockedError("; ".join(check.message for check in plan.blocked), remedy=plan.blocked[0].remedy)
         keep_inventories(plan.observed, self.ledger.home, self._context())
         sharing = self._sharing(wait=wait)
         lock, written = previous, False

@@ -63,8 +63,7 @@ def plan(
 
     console = open_console(as_json=as_json, no_color=no_color)
     saved, plain = output_path("--out", out, mix), output_path("--json-into", json_into, mix)
-    life = life_of(expires)
-    markdown = output_path("--md-into", md_into, mix)
+    markdown, life = output_path("--md-into", md_into, mix), life_of(expires)
     options = PlanOptions(
         reuse=reuse,
         recompute=tuple(recompute or ()),
