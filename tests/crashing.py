@@ -63,9 +63,12 @@ def apply_in(root, log=None, *, delay=0.0, kill_at=None, count=None, wait=True, 
         dies: in the middle of its first training.
         verify: the lock, too.
     """
+    from olmixctl.corpus import measure
     from olmixctl.errors import OlmixctlError
     from olmixctl.workspace import Workspace
 
+    # Files that changed a moment ago are not cached: by the clock, so on a busy machine writes would come and go.
+    measure._RACY_NS = -(10**18)
     workspace = Workspace.open(cwd=Path(root))
     workspace._executor = lambda evals, _=None: slow_executor(evals, log, delay, gate, dies=dies)
     writes = Writes(kill_at) if kill_at or count else None
