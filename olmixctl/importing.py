@@ -13,6 +13,7 @@ from olmixctl.fingerprint import sha256_hex
 from olmixctl.ledger.model import is_adopted
 from olmixctl.plan.adopt import Adoption, TableRun, adopt
 from olmixctl.plan.model import Observed
+from olmixctl.plan.twins import refuse_twins
 from olmixctl.present import observe
 from olmixctl.report.numbers import plural
 from olmixctl.tables import Joined, joined
@@ -35,6 +36,7 @@ class Swarm:
         absent: domains without a column, of which no run had any.
         ignored: columns of either table that are left out, or globs of those that are nothing in the mix.
         more: runs of a swarm that was adopted before, though the tables share none with it.
+        repeats: rows that equal another run are runs of their own.
     """
 
     ratios: Path
@@ -44,6 +46,7 @@ class Swarm:
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     more: bool = False
+    repeats: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,24 +90,19 @@ def import_runs(
     Raises:
         CorpusError: a table is not as it should be, or its columns are not the mix's domains and evals.
         UsageError: the mix rests on runs trained here, or on another swarm; a run was adopted before with other
-            numbers; a column or a name that is not there was named.
+            numbers, or is adopted under another id; a column or a name that is not there was named.
     """
     _refuse_own(workspace)
     tables = joined(swarm.ratios, swarm.metrics)
     domains, evals = _matched(workspace, tables, swarm)
-    rows = [
-        TableRun(
-            run,
-            {domains[column]: share for column, share in tables.weights[run].items() if column in domains},
-            {evals[column]: value for column, value in tables.losses[run].items() if column in evals},
-        )
-        for run in sorted(tables.weights)
-    ]
+    rows = _rows(tables, domains, evals)
     _check_losses(tables, evals)
     observed = _observed(workspace, on_progress)
     ignored = tuple(c for c in (*_columns(tables.weights), *_columns(tables.losses)) if c not in {**domains, **evals})
-    origin = _origin(swarm, ignored)
-    adoption = adopt(observed, rows, list(workspace.ledger.results().values()), origin, more=swarm.more)
+    origin, recorded = _origin(swarm, ignored), list(workspace.ledger.results().values())
+    if not swarm.repeats:
+        refuse_twins(observed, rows, recorded)
+    adoption = adopt(observed, rows, recorded, origin, more=swarm.more)
     return Imported(
         mix=workspace.spec.name,
         adoption=adoption,
@@ -152,6 +150,19 @@ def _matched(workspace: Workspace, tables: Joined, swarm: Swarm) -> tuple[dict[s
             )
     naming = Naming(kind="metric", given=swarm.evals, ignored=swarm.ignored)
     return domains, match_columns(tables.metrics, metric_columns, [item.name for item in spec.evals], naming)
+
+
+def _rows(tables: Joined, domains: Mapping[str, str], evals: Mapping[str, str]) -> list[TableRun]:
+    """The runs by the names of the mix, sorted by id."""
+    return [
+        TableRun(
+            run,
+            {domains[column]: share for column, share in tables.weights[run].items() if column in domains},
+            {evals[column]: value for column, value in tables.losses[run].items() if column in evals},
+            tables.ratios.place(r),
+        )
+        for run, r in sorted((run, r) for r, run in enumerate(tables.weights))
+    ]
 
 
 def _columns(rows: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:

@@ -34,6 +34,9 @@ def import_swarm(
         typer.Option("--ignore", metavar="COLUMN", help="Leave a column, or a glob, out; may be repeated."),
     ] = None,
     add: Annotated[bool, typer.Option("--add", help="These are more runs of the swarm adopted before.")] = False,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Runs that equal another in mixture and losses are runs of their own.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be recorded; record nothing.")] = False,
     as_json: Json = False,
     no_color: NoColor = False,
@@ -60,6 +63,7 @@ def import_swarm(
         absent=tuple(absent or ()),
         ignored=tuple(ignore or ()),
         more=add,
+        repeats=repeats,
     )
     workspace = Workspace.open(mix)
     with Line() as line:

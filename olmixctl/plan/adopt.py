@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from olmixctl.errors import UsageError
+from olmixctl.errors import Place, UsageError
 from olmixctl.fingerprint import digest, sha256_hex
-from olmixctl.ledger.model import RunInputs, RunRecord, is_adopted
+from olmixctl.ledger.model import MixturePart, RunInputs, RunRecord, is_adopted
 from olmixctl.mixture import GRID, Coordinates, GridMixture, round_to_grid
 from olmixctl.plan.evidence import run_inputs
 from olmixctl.plan.model import Observed
 
-__all__ = ["RUN_ID", "Adoption", "TableRun", "adopt", "adopted_swarms", "with_trainer"]
+__all__ = ["RUN_ID", "Adoption", "TableRun", "adopt", "adopted_swarms", "on_grid", "same_mixture", "with_trainer"]
 
 RUN_ID = "run_id"
 """Where the provenance of an adopted run has its id in the tables."""
@@ -40,11 +40,13 @@ class TableRun:
         id: in the tables.
         shares: domain id → share of the mixture, summing to one; what is left out is zero.
         metrics: metric → value.
+        place: where it stands, for messages.
     """
 
     id: str
     shares: Mapping[str, float]
     metrics: Mapping[str, float]
+    place: Place | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +88,7 @@ def adopt(
     Raises:
         UsageError: a run was adopted before with other numbers; or runs of another swarm were, and `more` is not said.
     """
-    points = {row.id: _on_grid(observed, row) for row in rows}
+    points = {row.id: on_grid(observed, row) for row in rows}
     drafts = [_record(observed, row, points[row.id], origin) for row in rows]
     earlier = [record for record in recorded if is_adopted(record.inputs.trainer)]
     trainer = _swarm(drafts, earlier, frozenset(observed.contents.values()), more=more)
@@ -118,7 +120,8 @@ def with_trainer(observed: Observed, trainer: str) -> Observed:
     return replace(observed, trainer=trainer, inputs={**observed.inputs, "trainer": trainer})
 
 
-def _on_grid(observed: Observed, row: TableRun) -> GridMixture:
+def on_grid(observed: Observed, row: TableRun) -> GridMixture:
+    """The mixture of `row` over the domains there are, in millionths by largest remainder."""
     return GridMixture(round_to_grid({d: row.shares.get(d, 0.0) * GRID for d in observed.states}))
 
 
@@ -200,17 +203,23 @@ def _difference(before: RunRecord, now: RunRecord, present: frozenset[str]) -> s
     for evaluation in sorted(set(then) & set(here), key=lambda ev: metrics[ev]):
         if then[evaluation] != here[evaluation]:
             return f"{name}: {metrics[evaluation]} was {then[evaluation]!r} and is {here[evaluation]!r}"
-    if not _same_mixture(before.inputs, now.inputs, present):
+    if not same_mixture(before.inputs, now.inputs.parts, present):
         changed = next(iter(_shares_that_differ(before, now)), "")
         return f"{name}: its mixture is another{changed}"
     return ""
 
 
-def _same_mixture(before: RunInputs, now: RunInputs, present: frozenset[str]) -> bool:
-    """By content; where a domain changed since, only how much each had can be compared."""
+def same_mixture(before: RunInputs, now: tuple[MixturePart, ...], present: frozenset[str]) -> bool:
+    """By content; where a domain changed since, only how much each had can be compared.
+
+    Args:
+        before: a recorded run.
+        now: parts of a mixture of the domains there are.
+        present: contents of the domains there are.
+    """
     if present.issuperset(before.content_weights()):
-        return before.parts == now.parts
-    return sorted(part.weight for part in before.parts) == sorted(part.weight for part in now.parts)
+        return before.parts == now
+    return sorted(part.weight for part in before.parts) == sorted(part.weight for part in now)
 
 
 def _shares_that_differ(before: RunRecord, now: RunRecord) -> Iterator[str]:

@@ -196,6 +196,45 @@ def test_more_runs_of_a_swarm_are_added_where_they_belong_to_it(folder):
     assert "was adopted before with other numbers" in adopt(code=64).stderr
 
 
+def renamed(rows):
+    for number, row in enumerate(rows[1:], start=1):
+        row[0] = f"run-{number:02}"
+
+
+def test_the_same_runs_under_other_ids_are_refused(folder):
+    """As runs of their own they would be replicates without noise, and the mix far too sure of itself."""
+    adopt()
+    for name in ("a.csv", "b.csv"):
+        edit_table(folder / name, renamed)
+    said = adopt("--add", code=64).stderr
+    assert said.startswith("error: a.csv:2: 14 of 14 runs have the mixture and every loss of a run adopted before, ")
+    assert "under another id: 'run-01' those of '1', 'run-02' those of '2', 'run-03' those of '3', …" in said
+    assert "take these rows out of both tables, or give them the ids of those runs" in " ".join(said.split())
+    assert adopt(code=64).stderr == said  # --add would not have helped
+    assert adopt("--dry-run", code=64).stderr == said
+    assert len(files(folder)) == 14
+    assert adopt_json("--add", "--repeats")["written"] == 14
+
+
+def test_ids_that_moved_by_a_row_are_told_as_that(folder):
+    adopt()
+    for name in ("a.csv", "b.csv"):
+        edit_table(folder / name, lambda rows: [row.__setitem__(0, str(i - 1)) for i, row in enumerate(rows) if i])
+    assert "14 of 14 runs have the mixture and every loss of a run adopted before, under another id" in (
+        adopt(code=64).stderr
+    )
+
+
+def test_a_row_that_stands_again_under_another_id_is_refused(folder):
+    for name in ("a.csv", "b.csv"):
+        edit_table(folder / name, lambda rows: rows.append(["77", *rows[3][1:]]))
+    said = adopt(code=1).stderr
+    assert "a.csv:16: 1 of 15 runs has the mixture and every loss of another row, under another id: '77'" in said
+    assert "--repeats says that they are runs of their own" in " ".join(said.split())
+    assert files(folder) == []
+    assert "one mixture has several runs (2 in all)" in " ".join(adopt_json("--repeats")["notes"])
+
+
 def test_a_longer_table_of_the_same_runs_needs_no_word(folder):
     edit_table(folder / "a.csv", lambda rows: rows.__delitem__(slice(8, None)))
     edit_table(folder / "b.csv", lambda rows: rows.__delitem__(slice(8, None)))
