@@ -15,7 +15,7 @@ from olmixctl.lock.codec import digest_of
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import write_lock
 from olmixctl.plan.model import Cost, Plan, PlannedRun
-from olmixctl.plan.rounds import CHAIN, chain_of
+from olmixctl.plan.rounds import CHAIN
 
 __all__ = ["ApplyResult", "Bases", "land", "resumable", "tidy"]
 
@@ -131,8 +131,7 @@ def _recorded(plan: Plan, ledger: Ledger) -> int:
     keys = {run.key for run in plan.runs} & ledger.usable_keys()
     if not plan.rounds.later:
         return len(keys)
-    chain = chain_of(plan.observed, plan.runs)
-    later = {key for key, record in ledger.records().items() if record.provenance.get(CHAIN) == chain}
+    later = {key for key, record in ledger.records().items() if record.provenance.get(CHAIN) == plan.rounds.chain}
     return len(keys | later)
 
 

@@ -19,7 +19,7 @@ from olmixctl.lock.model import Stopped
 from olmixctl.mixture import GridMixture
 from olmixctl.plan.evidence import planned_runs
 from olmixctl.plan.model import Plan, PlannedRun
-from olmixctl.plan.rounds import CHAIN, RESULTS, chain_of, results_of
+from olmixctl.plan.rounds import CHAIN, RESULTS, results_of
 from olmixctl.plan.steps import evidence_of
 
 __all__ = ["Training", "carry_out"]
@@ -72,10 +72,11 @@ def carry_out(plan: Plan, training: Training) -> tuple[Plan, int]:
         LeaseError: another apply trains what is left, and this one was told not to wait.
     """
     done, trained = replace(plan, runs=()), 0
-    chain = chain_of(plan.observed, plan.runs) if plan.rounds.later else ""
+    if (stopped := _look(plan, done, training)) is not None:
+        return replace(done, stopped=stopped), trained
     parts: list[Runs | int] = [*_batches(plan), *plan.rounds.later]
     for part in parts:
-        batch, provenance = _chosen(done, training, part, chain) if isinstance(part, int) else (part, {})
+        batch, provenance = _chosen(done, training, part) if isinstance(part, int) else (part, {})
         if not batch:
             break
         asked = replace(plan, runs=batch)
@@ -92,13 +93,13 @@ def _batches(plan: Plan) -> list[Runs]:
     return [plan.runs[begin:end] for begin, end in pairwise(ends)]
 
 
-def _chosen(done: Plan, training: Training, size: int, chain: str) -> tuple[Runs, dict[str, str]]:
+def _chosen(done: Plan, training: Training, size: int) -> tuple[Runs, dict[str, str]]:
     """At most `size` runs of the next round, and what they follow from, for their provenance."""
     count = size // done.observed.spec.proxy.repeats
     records = training.records()
     points = training.following(done, records, count)[:count]
     results = results_of(evidence_of(done), records)
-    return planned_runs(done.observed, done.coordinates, points, records), {CHAIN: chain, RESULTS: results}
+    return planned_runs(done.observed, done.coordinates, points, records), {CHAIN: done.rounds.chain, RESULTS: results}
 
 
 def _look(plan: Plan, done: Plan, training: Training) -> Stopped | None:

@@ -14,6 +14,7 @@ from olmixctl.errors import IncompleteError
 from olmixctl.ledger.model import RunInputs, RunRecord, is_adopted, parts_of
 from olmixctl.mixture import GRID, Coordinates, GridMixture
 from olmixctl.plan.model import Observed, PlannedRun
+from olmixctl.plan.rounds import CHAIN
 
 __all__ = [
     "Recorded",
@@ -62,6 +63,15 @@ class Recorded:
         collapse = coordinates.collapser()
         collapsed = {key: collapse(weights) for key, weights in self.points.items()}
         return {key: dict(point) for key, point in collapsed.items() if point is not None}
+
+    def beside(self, runs: Iterable[PlannedRun], coordinates: Coordinates, chain: str) -> tuple[str, ...]:
+        """Keys of the evidence in `coordinates` beside designed runs and the later rounds that follow from these.
+
+        Runs of those rounds are chosen again, from the same evidence as when they were trained.
+        """
+        designed, found = {run.key for run in runs}, sorted(self.within(coordinates))
+        others = (key for key in found if key not in designed)
+        return tuple(key for key in others if not chain or self.records[key].provenance.get(CHAIN) != chain)
 
 
 def covers(points: Mapping[str, Mapping[str, float]], coordinates: Coordinates, *, adopted: bool = False) -> bool:

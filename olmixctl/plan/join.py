@@ -8,17 +8,18 @@ that the evidence of both lacks are trained.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.merge import LockMerge
 from olmixctl.lock.model import Lock
-from olmixctl.plan.build import PlanOptions, evidence_weights
+from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.checks import budget_checks
 from olmixctl.plan.cost import calibrate
-from olmixctl.plan.model import Check, Plan, PlannedRun
-from olmixctl.plan.rounds import IN_ONE_GO
+from olmixctl.plan.evidence import Recorded
+from olmixctl.plan.model import Plan, PlannedRun
+from olmixctl.plan.rounds import Rounds, chain_of, rounds_after, with_recorded
 
 __all__ = ["join_options", "plan_join"]
 
@@ -57,37 +58,49 @@ def plan_join(plan: Plan, merge: LockMerge, records: Mapping[str, RunRecord], ma
     size of the swarm, the first in the design's order, and further ones until every coordinate is sampled as often as
     the mix file asks for. Which ones does not depend on how far an interrupted resolve came.
 
+    Where the mix file asks for rounds, that is their first: the runs of both sides stand for the beginning of the
+    swarm, and what they leave of it is trained in the later ones. Their chain names both locks, so that runs which a
+    side trained in rounds of its own are evidence like any other.
+
     Args:
         plan: from `merge.start` to the present.
         merge: the locks.
         records: the ledger, with the runs of both sides.
         max_runs: a further limit on missing runs.
     """
-    runs = tuple(run for run in plan.runs if run.recorded or run.key in _needed(plan, records))
-    missing = len({run.key for run in runs if not run.recorded})
+    recorded, chain = Recorded.of(plan.observed, records), chain_of(plan.observed, plan.runs, merge.parents)
+    extra = recorded.beside(plan.runs, plan.coordinates, chain) if plan.rounds.later else plan.extra_evidence
+    points = recorded.within(plan.coordinates)
+    needed = _needed(plan, [points[key] for key in extra])
+    runs = tuple(run for run in plan.runs if run.recorded or run.key in needed)
+    rounds = with_recorded(_rounds(plan, runs, len(extra)), chain, (*(run.key for run in runs), *extra), records)
+    missing = len({run.key for run in runs if not run.recorded}) + rounds.missing
     cost = calibrate(plan.observed, records.values(), merge.start.evidence).of(missing)
     others = tuple(check for check in plan.checks if check.name not in _BUDGET)
     return replace(
         plan,
         base=replace(plan.base, serial=merge.serial),
         runs=runs,
+        extra_evidence=extra,
         cost=cost,
-        checks=(*budget_checks(plan.observed, cost, max_runs), *others, *_in_one_go(plan)),
+        checks=(*budget_checks(plan.observed, cost, max_runs), *others),
         strategies=(),
-        rounds=IN_ONE_GO,
+        rounds=rounds,
     )
 
 
-def _in_one_go(plan: Plan) -> Iterator[Check]:
-    """A note where the mix file asks for rounds or an early stop: a join has neither."""
-    if plan.rounds.open:
-        message = "`swarm.rounds` and `swarm.stop` do not count here: what both sides lack is trained in one go"
-        yield Check(level="note", name="rounds", message=message)
+def _rounds(plan: Plan, runs: Sequence[PlannedRun], known: int) -> Rounds:
+    """How `runs`, and what they and `known` recorded ones leave of the swarm of `plan`, are trained."""
+    if not plan.rounds.open:
+        return plan.rounds
+    whole = len({run.key for run in plan.runs}) + plan.rounds.more
+    left = max(whole - known - len(runs), 0)
+    return rounds_after(plan.observed, len(plan.coordinates.names), known=known, runs=len(runs), left=left)
 
 
-def _needed(plan: Plan, records: Mapping[str, RunRecord]) -> set[str]:
+def _needed(plan: Plan, points: Sequence[Mapping[str, float]]) -> set[str]:
+    """Keys of the designed runs that evidence at `points` lacks."""
     observed, coordinates = plan.observed, plan.coordinates
-    points = [evidence_weights(observed, coordinates, records[key]) or {} for key in plan.extra_evidence]
     sampled = {name: sum(point.get(name, 0) > 0 for point in points) for name in coordinates.names}
     distinct = list({run.key: run for run in plan.runs}.values())
     chosen = distinct[: max(len(distinct) - len(points), 0)]

@@ -29,6 +29,7 @@ __all__ = [
     "chain_of",
     "is_enough",
     "results_of",
+    "rounds_after",
     "rounds_of",
     "sizes",
     "with_recorded",
@@ -53,12 +54,14 @@ class Rounds:
         looks: numbers of planned runs after which apply looks whether enough is known, rising; 0 is none of them.
         stop: what is enough; None where apply never looks.
         recorded: runs of later rounds that are in the ledger, as far as it is certain that they are chosen again.
+        chain: what runs of later rounds carry in their provenance (`chain_of`); empty where there are none.
     """
 
     later: tuple[int, ...] = ()
     looks: tuple[int, ...] = ()
     stop: StopSpec | None = None
     recorded: int = 0
+    chain: str = ""
 
     @property
     def more(self) -> int:
@@ -86,9 +89,12 @@ def sizes(swarm: SwarmSpec, coordinates: int) -> tuple[int, ...]:
     """
     whole = math.ceil(swarm.runs_per_coordinate * (coordinates + 1))
     first = whole if swarm.rounds == 1 else min(whole, max(coordinates + 1, math.ceil(whole / swarm.rounds)))
-    rest, rounds = whole - first, swarm.rounds - 1
-    later = [rest // rounds + (number < rest % rounds) for number in range(rounds)]
-    return (first, *(size for size in later if size))
+    return (first, *_parts(whole - first, swarm.rounds - 1))
+
+
+def _parts(whole: int, number: int) -> tuple[int, ...]:
+    """`whole` in at most `number` parts that differ by one at most, the larger first."""
+    return tuple(size for n in range(number) if (size := whole // number + (n < whole % number)))
 
 
 def rounds_of(observed: Observed, coordinates: int, runs: Sequence[PlannedRun]) -> Rounds:
@@ -107,22 +113,56 @@ def rounds_of(observed: Observed, coordinates: int, runs: Sequence[PlannedRun]) 
         return Rounds(later=later)
     if swarm.rounds > 1:
         return Rounds(later=later, looks=(len(runs),) if later else (), stop=swarm.stop)
-    mixtures = len(runs) // repeats
-    least = max(coordinates + 1, math.ceil(mixtures / _BATCHES))
+    return Rounds(looks=_quarters(len(runs), coordinates + 1, repeats), stop=swarm.stop)
+
+
+def rounds_after(observed: Observed, coordinates: int, *, known: int, runs: int, left: int) -> Rounds:
+    """How what is left of a swarm is trained, where recorded runs stand for its beginning.
+
+    With as many of them as a law has parameters, apply looks before any run is trained.
+
+    Args:
+        observed: the mix file.
+        coordinates: d.
+        known: recorded runs that are evidence.
+        runs: that the design adds to them, trained first.
+        left: runs of the swarm beyond both: those of later rounds.
+    """
+    swarm, repeats = observed.spec.swarm, observed.spec.proxy.repeats
+    later = tuple(size * repeats for size in _parts(math.ceil(left / repeats), swarm.rounds - 1))
+    if swarm.stop is None:
+        return Rounds(later=later)
+    parameters = (coordinates + 1) * repeats
+    before = {0} if known >= parameters and (runs or later) else set()
+    between = ((runs,) if later else ()) if swarm.rounds > 1 else _quarters(runs, coordinates + 1, repeats, known)
+    return Rounds(later=later, looks=tuple(sorted({*before, *between})), stop=swarm.stop)
+
+
+def _quarters(runs: int, parameters: int, repeats: int, known: int = 0) -> tuple[int, ...]:
+    """Looks at a swarm of one round: after one mixture a parameter, `known` runs included, then at half and three
+    quarters of `runs`.
+    """
+    mixtures = runs // repeats
+    least = max(parameters - known // repeats, math.ceil(mixtures / _BATCHES))
     quarters = {max(least, math.ceil(mixtures * part / _BATCHES)) for part in range(1, _BATCHES)}
-    looks = tuple(sorted(number * repeats for number in quarters if number < mixtures))
-    return Rounds(looks=looks, stop=swarm.stop)
+    return tuple(sorted(number * repeats for number in quarters if number < mixtures))
 
 
-def chain_of(observed: Observed, runs: Sequence[PlannedRun]) -> str:
+def chain_of(observed: Observed, runs: Sequence[PlannedRun], joined: Sequence[str] = ()) -> str:
     """What the later rounds after `runs` follow from, apart from what is measured: they carry it in their provenance.
 
     So an apply that was interrupted tells them from older evidence, and chooses the same ones again. When to stop is
     not in it: with another limit the same rounds go on.
+
+    Args:
+        observed: the present.
+        runs: of the first round, as designed.
+        joined: digests of the locks that the rounds join, sorted; none but in a join of two branches.
     """
     inputs = dict(observed.inputs)
     inputs["swarm"] = _without_stop(inputs.get("swarm", {}))
-    return digest({"inputs": inputs, "runs": [run.key for run in runs]}, prefix="chain1")
+    said = {"inputs": inputs, "runs": [run.key for run in runs]}
+    return digest(said | ({"joined": list(joined)} if joined else {}), prefix="chain1")
 
 
 def results_of(keys: Iterable[str], records: Mapping[str, RunRecord]) -> str:
@@ -137,7 +177,7 @@ def results_of(keys: Iterable[str], records: Mapping[str, RunRecord]) -> str:
 
 
 def with_recorded(rounds: Rounds, chain: str, keys: Iterable[str], records: Mapping[str, RunRecord]) -> Rounds:
-    """`rounds` with the recorded runs that will be chosen again: a plan need not ask the method to know it.
+    """`rounds` with their chain and the recorded runs that will be chosen again: a plan need not ask the method for it.
 
     Counted are rounds whose runs were chosen by the results that stand now, up to the first that is not whole. After a
     run that was trained again others may follow, so what rests on its former result is not promised.
@@ -161,7 +201,7 @@ def with_recorded(rounds: Rounds, chain: str, keys: Iterable[str], records: Mapp
         if len(found) < size:
             break
         known += found
-    return replace(rounds, recorded=count)
+    return replace(rounds, recorded=count, chain=chain)
 
 
 def is_enough(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from olmixctl.plan.cost import Rates
 from olmixctl.plan.evidence import Recorded, check_covers, covers, planned_runs
 from olmixctl.plan.model import Laws, Observed, PlannedRun, Strategy, StrategyName
 from olmixctl.plan.reuse import Route, choose_route, is_incomparable, zero_route
-from olmixctl.plan.rounds import CHAIN, IN_ONE_GO, Rounds, chain_of, rounds_of, with_recorded
+from olmixctl.plan.rounds import IN_ONE_GO, Rounds, chain_of, rounds_of, with_recorded
 
 __all__ = ["LEAST_GAIN", "Decision", "Design", "Situation", "Wish", "decide", "swarm_runs"]
 
@@ -151,11 +151,9 @@ def _finished(situation: Situation, route: Route) -> Decision:
     observed, recorded = situation.observed, situation.recorded
     runs = situation.runs(route.coordinates)
     rounds = rounds_of(observed, len(route.coordinates.names), runs)
-    # Runs of the later rounds of this very swarm are chosen again, from the same evidence as when they were trained.
-    designed, chain = {run.key for run in runs}, chain_of(observed, runs) if rounds.later else ""
-    extra = (key for key in sorted(recorded.within(route.coordinates)) if key not in designed)
-    found = tuple(key for key in extra if recorded.records[key].provenance.get(CHAIN) != chain)
-    rounds = with_recorded(rounds, chain, (*designed, *found), recorded.records)
+    chain = chain_of(observed, runs) if rounds.later else ""
+    found = recorded.beside(runs, route.coordinates, chain)
+    rounds = with_recorded(rounds, chain, (*(run.key for run in runs), *found), recorded.records)
     return Decision(route=route, runs=runs, rounds=rounds, extra=found)
 
 

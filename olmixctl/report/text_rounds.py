@@ -33,11 +33,12 @@ def rounds_in_words(plan: Document) -> list[str]:
     if later:
         known = planned_runs(plan) - sum(later)
         parts = f", in {len(later)} rounds," if len(later) > 1 else ""
-        lines.append(f"{known} are known now; up to {sum(later)} more{parts} are chosen by what those before measured")
+        first = f"{known} are known now; up to {sum(later)} more" if known else f"up to {sum(later)}"
+        by = "what those before measured" if known else "what is recorded and what those before measured"
+        lines.append(f"{first}{parts} are chosen by {by}")
     if stop is not None and looks:
-        when = "each round" if later else f"{_listed(looks)} runs"
         enough = f"the mix is within {stop['regret']:g} of the best one with probability {stop['confidence']:g}"
-        lines.append(f"may stop early: apply looks after {when} whether {enough}")
+        lines.append(f"may stop early: apply looks {_when(looks, later)} whether {enough}")
     return lines
 
 
@@ -45,6 +46,13 @@ def stopped_in_words(stopped: Stopped) -> str:
     """Where training ended, and why there."""
     known = f"the mix is within {stopped.regret.normalize():f} of the best one with probability"
     return f"stopped early, after {stopped.trained} of {stopped.planned} runs: {known} {stopped.probability:.2f}"
+
+
+def _when(looks: list[int], later: list[int]) -> str:
+    """When apply looks; 0 among the looks is before any run."""
+    after = [number for number in looks if number]
+    words = "after each round" if later else f"after {_listed(after)} runs" if after else ""
+    return " and ".join(filter(None, ("before the first" if 0 in looks else "", words)))
 
 
 def _listed(numbers: list[int]) -> str:

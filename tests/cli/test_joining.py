@@ -116,14 +116,16 @@ def test_a_lock_in_conflict_is_planned_from_by_resolve_alone(merged, olmixctl):
     assert olmixctl("show").stderr.startswith("warning: the lock is in conflict")
 
 
-def test_a_join_is_trained_in_one_go_and_says_so(merged, olmixctl):
-    assert "swarm.rounds" not in olmixctl("resolve", "--plan").stdout
-    write_mix(merged, JOINED, evals=EVALS, extra="swarm: {rounds: 3, stop: {regret: 50}}")
+def test_a_join_is_trained_in_rounds_where_the_mix_file_says_so(merged, olmixctl):
+    write_mix(merged, JOINED, evals=EVALS, extra="swarm: {runs_per_coordinate: 6, rounds: 3, stop: {regret: 50}}")
     plan = olmixctl.json("resolve", "--plan")["plan"]
-    assert "rounds" not in plan
-    assert [check["level"] for check in plan["checks"] if check["name"] == "rounds"] == ["note"]
-    text = " ".join(olmixctl("resolve", "--plan").stdout.split())
-    assert "`swarm.rounds` and `swarm.stop` do not count here" in text
+    assert plan["rounds"] == {"later": [3, 3], "looks": [0], "stop": {"regret": 50, "confidence": 0.9}}
+    assert (plan["runs"], plan["cost"]["runs"]) == ([], 6)
+    done = olmixctl("resolve", "--auto-approve")
+    assert "after 0 of 6 runs: within 50 of the best with probability 1.00, enough" in done.stderr
+    assert "0 runs trained, lock serial 3 written" in done.stdout
+    assert "stopped early, after 0 of 6 runs" in " ".join(olmixctl("show").stdout.lower().split())
+    olmixctl("verify")
 
 
 def test_plan_alone_writes_nothing(merged, olmixctl):
