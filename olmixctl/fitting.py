@@ -28,6 +28,11 @@ OBJECTIVE = "objective"
 _LEVEL = 1e-9
 """Objectives that are nearer to each other, relatively, are one number in a table of predictions."""
 
+_GRID_DIGITS = 6
+"""Mixtures are compared in millionths."""
+
+_NAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
@@ -126,7 +131,7 @@ def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Pa
     fit = chosen.family.fit(evidence)
     intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
     noise_T, repeated = _noise(evidence)
-    notes = (*notes, *repeated, *fit.status.notes, *_few(evidence, intervals), *_ranks(chosen))
+    notes = (*notes, *_twins(evidence), *repeated, *fit.status.notes, *_few(evidence, intervals), *_ranks(chosen))
     if mixtures is not None:
         notes = (*notes, *mixtures.notes, *_unknown_said(_unknown(fit, mixtures.weights_NC)))
     return TableFit(
@@ -207,6 +212,21 @@ def _noise(evidence: Evidence) -> tuple[Array | None, list[str]]:
     have = "has" if several == 1 else "have"
     of = f"{plural(several, 'mixture')} {have} several runs ({freedom + several} in all)"
     return noise_T, [f"{of}, whose objectives differ by {noise_T[-1]:.4g} (standard deviation)"]
+
+
+def _twins(evidence: Evidence) -> list[str]:
+    """A warning where runs have the mixture (in millionths) and every metric of another one: are they the same run?"""
+    rows_RX = np.hstack([np.round(evidence.weights_RC, _GRID_DIGITS), evidence.losses_RM]) + 0.0  # no −0
+    first: dict[bytes, str] = {}
+    pairs = [(run, first.setdefault(row.tobytes(), run)) for run, row in zip(evidence.runs, rows_RX, strict=True)]
+    twins = [f"{run!r} those of {other!r}" for run, other in pairs if run != other]
+    if not twins:
+        return []
+    have = "run has" if len(twins) == 1 else "runs have"
+    some = ", ".join(twins[:_NAMED]) + (", …" if len(twins) > _NAMED else "")
+    found = f"{len(twins)} {have} the mixture and every metric of another one ({some})"
+    remedy = "take it out of both tables, unless they are runs of their own"
+    return [f"{found}: a run that counts twice seems to have no noise; {remedy}"]
 
 
 def _ranks(chosen: Chosen) -> list[str]:

@@ -225,6 +225,18 @@ def test_what_is_odd_is_fitted_and_said(folder):
     assert found["cross_validation"]["metrics"]["metric/two"]["spearman"] is None
 
 
+def test_a_run_that_stands_twice_is_warned_of(folder):
+    """As a repeat it would say that runs of one mixture differ by nothing."""
+    for name in ("a.csv", "b.csv"):
+        edit(folder / name, lambda rows: rows.extend([["77", *rows[3][1:]], ["78", *rows[4][1:]]]))
+    words = "2 runs have the mixture and every metric of another one ('77' those of '102', '78' those of '103')"
+    found = fit_json("--surrogate", "saturating")
+    assert words in " ".join(found["notes"])
+    assert found["runs"] == 16
+    edit(folder / "b.csv", lambda rows: [row.__setitem__(1, f"{float(row[1]) + 1e-9}") for row in rows[-2:]])
+    assert "of another one" not in " ".join(fit_json("--surrogate", "saturating")["notes"])
+
+
 @pytest.mark.parametrize("family", ["log_linear", "saturating", "gaussian"])
 def test_weight_on_what_no_run_sampled_has_a_prediction_and_no_interval(folder, family):
     edit(folder / "a.csv", lambda rows: [row.append("0" if i else "train_never") for i, row in enumerate(rows)])
