@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from olmixctl.cli.options import Json, Mixes, NoColor
+
+if TYPE_CHECKING:
+    from olmixctl.workspace import Workspace
 
 __all__ = ["validate"]
 
@@ -20,6 +24,8 @@ def validate(mixes: Mixes = None, *, as_json: Json = False, no_color: NoColor = 
 
     console = open_console(as_json=as_json, no_color=no_color)
     found = [Workspace.open(target) for target in mixes or (None,)]
+    for w in found:
+        _check_bounds(w)
     lines = [
         f"{w.path.name}: valid, {plural(len(w.spec.domains), 'domain')}, {plural(len(w.spec.evals), 'eval')}, "
         f"{plural(len(w.spec.constraints) + len(w.spec.ratios), 'constraint')}"
@@ -33,6 +39,20 @@ def validate(mixes: Mixes = None, *, as_json: Json = False, no_color: NoColor = 
         if w.path.stem != w.spec.name:
             console.hint(f"note: {w.path.name}: {_two_names(w.path, w.spec.name)}")
     return 0
+
+
+def _check_bounds(workspace: Workspace) -> None:
+    """Bounds that the arithmetic of loading does not decide; what solves them loads only for those.
+
+    Raises:
+        InfeasibleError: they exclude each other.
+    """
+    from olmixctl.spec.bounds import is_decided
+
+    if not is_decided(workspace.spec):
+        from olmixctl.methods.feasible import check_declared
+
+        check_declared(workspace.spec, workspace.loaded.place)
 
 
 def _two_names(path: Path, name: str) -> str:

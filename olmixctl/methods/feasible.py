@@ -9,13 +9,14 @@ from dataclasses import replace
 from olmixctl.errors import InfeasibleError, Place
 from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import keep_ratios
-from olmixctl.methods.problem import bounds, breaks, mix_problem
-from olmixctl.mixture import GRID, Coordinates
+from olmixctl.methods.problem import bounds, breaks, declared_bounds, mix_problem
+from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Check, Observed, Plan
 from olmixctl.solve.feasible import check_feasible
+from olmixctl.solve.problem import MixProblem
 from olmixctl.spec.model import MixSpec
 
-__all__ = ["check_bounds", "located", "warn_of_moved_ratios"]
+__all__ = ["check_bounds", "check_declared", "located", "warn_of_moved_ratios"]
 
 # Kind of a bound, the part of its name before the colon → where it is declared.
 _ADDRESSES = {
@@ -55,6 +56,27 @@ def check_bounds(plan: Plan, place: Callable[[str], Place]) -> None:
             remedy="plan and apply with --reuse none to estimate every share anew, or loosen one of these bounds",
             conflict=(*error.conflict, *(f"block:{block.name}" for block in space.blocks)),
         ) from error
+
+
+def check_declared(spec: MixSpec, place: Callable[[str], Place]) -> None:
+    """Some mix meets every bound that `spec` declares, whatever data there is: the caps of domains are left out.
+
+    Args:
+        spec: the mix file.
+        place: address in it → its place.
+
+    Raises:
+        InfeasibleError: none does; the message names an irreducible set.
+    """
+    problem = MixProblem(
+        coordinates=Coordinates(tuple(spec.domain_ids)),
+        reference=Mixture.normalised(dict.fromkeys(spec.domain_ids, 1.0)),  # bounds do not depend on it
+        kl=0.0,
+        metric_weights={},
+        rows=declared_bounds(spec),
+    )
+    with located(spec, place):
+        check_feasible(problem)
 
 
 def warn_of_moved_ratios(plan: Plan) -> Plan:

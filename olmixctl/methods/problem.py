@@ -21,6 +21,7 @@ __all__ = [
     "broken_rows",
     "collapsed_reference",
     "convex_metrics",
+    "declared_bounds",
     "is_convex",
     "mix_problem",
     "worst_case",
@@ -35,10 +36,13 @@ def bounds(observed: Observed) -> tuple[LinearBound, ...]:
     tokens = {domain_id: state.tokens for domain_id, state in observed.states.items()}
     return (
         *cap_rows(tokens, spec.target.tokens, spec.target.max_repetition),
-        *_share_rows(spec),
-        *_group_rows(spec),
-        *_ratio_rows(spec),
+        *declared_bounds(spec),
     )
+
+
+def declared_bounds(spec: MixSpec) -> tuple[LinearBound, ...]:
+    """The bounds that a mix file declares, whatever data there is: shares of domains and groups, ratios."""
+    return (*_share_rows(spec), *_group_rows(spec), *_ratio_rows(spec))
 
 
 def breaks(row: LinearBound, mix: Mapping[str, float]) -> bool:

@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import Literal
 
 from olmixctl.spec.model import MixSpec, RatioSpec
 
-__all__ = ["Bound", "Conflict", "find_conflict", "ratio_conflict", "spec_bounds"]
+__all__ = ["Bound", "Conflict", "find_conflict", "is_decided", "ratio_conflict", "spec_bounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,12 @@ def ratio_conflict(ratio: RatioSpec) -> Conflict | None:
         Bound(ratio.name, "max", high, ids, f"{where}.max"),
     )
     return Conflict(bounds, low, high)
+
+
+def is_decided(spec: MixSpec) -> bool:
+    """Whether `find_conflict` finds every conflict of the bounds of a mix: all sets nest, and there is no ratio."""
+    families = _laminar_families(spec_bounds(spec), frozenset(spec.domain_ids))
+    return not spec.ratios and sum(1 for _ in islice(families, 2)) == 1
 
 
 def _pair(name: str, low: float, high: float, ids: Iterable[str], where: str) -> list[Bound]:

@@ -106,8 +106,8 @@ def test_a_fixed_ratio_is_held_as_nearly_as_millionths_can(measured, olmixctl):
 
 def test_ratios_that_exclude_each_other_are_named_with_their_line(measured, olmixctl):
     path = rewrite(measured, ratio("min: 2").removesuffix("]") + ", {name: some, domains: [docs], min: 0.4}]")
-    olmixctl("validate")
     error = olmixctl.json("plan", code=7)["error"]
+    assert olmixctl.json("validate", code=7)["error"] == error
     assert set(error["conflict"]) == {"min_ratio:code-to-rest", "constraint:some"}
     assert "min_ratio:code-to-rest ≥ 2" in error["message"]
     line = next(i for i, text in enumerate(path.read_text().split("\n"), 1) if text.startswith("constraints"))
