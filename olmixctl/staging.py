@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from olmixctl.execute.events import Looked, OnEvent
+from olmixctl.execute.events import BatchStarted, Looked, OnEvent
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.model import Stopped
 from olmixctl.mixture import GridMixture
@@ -74,23 +74,31 @@ def carry_out(plan: Plan, training: Training) -> tuple[Plan, int]:
     done, trained = replace(plan, runs=()), 0
     if (stopped := _look(plan, done, training)) is not None:
         return replace(done, stopped=stopped), trained
-    parts: list[Runs | int] = [*_batches(plan), *plan.rounds.later]
-    for part in parts:
+    parts = _parts(plan)
+    for number, part in parts:
         batch, provenance = _chosen(done, training, part) if isinstance(part, int) else (part, {})
         if not batch:
             break
         asked = replace(plan, runs=batch)
-        trained += training.train(asked, provenance) if asked.missing else 0
+        if asked.missing:
+            known, most = _distinct((*done.runs, *batch)), _distinct(plan.runs) + plan.rounds.more
+            training.on_event(BatchStarted(known, most, number, parts[-1][0], plan.rounds.open))
+            trained += training.train(asked, provenance)
         done = replace(done, runs=(*done.runs, *batch))
         if (stopped := _look(plan, done, training)) is not None:
             return replace(done, stopped=stopped), trained
     return done, trained
 
 
-def _batches(plan: Plan) -> list[Runs]:
-    """The planned runs, parted where apply looks."""
+def _parts(plan: Plan) -> list[tuple[int, Runs | int]]:
+    """Number of the round and what it trains: planned runs, parted where apply looks, then sizes of later rounds."""
     ends = sorted({0, *plan.rounds.looks, len(plan.runs)})
-    return [plan.runs[begin:end] for begin, end in pairwise(ends)]
+    first = [plan.runs[begin:end] for begin, end in pairwise(ends)]
+    return [*((1, batch) for batch in first), *enumerate(plan.rounds.later, 2 if first else 1)]
+
+
+def _distinct(runs: Runs) -> int:
+    return len({run.key for run in runs})
 
 
 def _chosen(done: Plan, training: Training, size: int) -> tuple[Runs, dict[str, str]]:

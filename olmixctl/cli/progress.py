@@ -11,6 +11,7 @@ from typing import Self, TextIO, assert_never
 
 from olmixctl.execute.events import (
     ApplyEvent,
+    BatchStarted,
     DataPreparing,
     Looked,
     RunFinished,
@@ -111,13 +112,14 @@ def data_progress(line: Line, what: str = "reading data") -> Callable[[int, int]
 
 
 class ApplyProgress:
-    """Listens to apply. Keeps what is in flight, so that loss, speed and time left are of the whole."""
+    """Listens to apply. Keeps what is in flight, so that runs, loss, speed and time left are of the whole."""
 
     def __init__(self, line: Line, clock: Callable[[], float] = time.monotonic) -> None:
         self._line = line
         self._clock = clock
         self._began = clock()
         self._running: dict[str, RunProgress] = {}
+        self._batch: BatchStarted | None = None
         self._done = 0
         self._total = 0
 
@@ -127,6 +129,8 @@ class ApplyProgress:
             case DataPreparing():
                 share = 100 * event.done // event.total if event.total else 100
                 self._line.show(f"preparing {event.what}: {share} %")
+            case BatchStarted():
+                self._batch = event
             case TrainingStarted():
                 self._start(event)
             case RunProgress():
@@ -145,41 +149,59 @@ class ApplyProgress:
                 assert_never(event)
 
     def status(self) -> str:
-        """Runs done, loss and speed of what is in flight, and the time left."""
-        text = f"{self._done}/{self._total} runs"
+        """Runs done and the time left, then loss and speed of what is in flight: a narrow page cuts the end."""
+        text = f"{self._place()}/{self._whole()} runs"
+        text += (f" ({self._round()})" if self._round() else "") + self._left(" · ")
         if self._running:
             latest = min(self._running.values(), key=lambda run: (-run.step, run.key))
             speed = sum(run.tokens_per_second for run in self._running.values())
             text += f" · step {latest.step}/{latest.steps} · loss {latest.loss:.3f} · {count(speed)} tokens/s"
-        return text + _left(self._seconds_left(), " · ")
+        return text
 
     def _start(self, event: TrainingStarted) -> None:
-        self._total = event.missing
+        self._done, self._total = 0, event.missing
         self._began = self._clock()
         at_once = f", {event.parallelism} at once" if event.parallelism > 1 else ""
-        recorded = f" ({event.recorded} recorded already)" if event.recorded else ""
         where = "" if event.device == "auto" else f" on {event.device}"
-        self._line.say(f"training {plural(event.missing, 'run')}{where}{at_once}{recorded}")
+        most = f"{'up to ' if self._batch and self._batch.open else ''}{self._whole()}"
+        recorded = f"{self._place()} of {most} recorded" if self._place() else ""
+        words = ", ".join(filter(None, (self._round(), recorded)))
+        self._line.say(f"training {plural(event.missing, 'run')}{where}{at_once}{f' ({words})' if words else ''}")
 
     def _finish(self, event: RunFinished) -> None:
         self._running.pop(event.key, None)
         self._done, self._total = event.done, event.total
         mean = sum(event.metrics.values()) / len(event.metrics) if event.metrics else None
         measured = event.status if mean is None else f"{mean:.4f} bits per byte"
-        number = f"{event.done:>{len(str(event.total))}}/{event.total}"
-        left = _left(self._seconds_left())
-        text = f"  {number}  {event.key[:11]}  {measured}, {seconds(event.wall_seconds)}{left}"
+        number = f"{self._place():>{len(str(self._whole()))}}/{self._whole()}"
+        text = f"  {number}  {event.key[:11]}  {measured}, {seconds(event.wall_seconds)}{self._left(', ')}"
         if event.done == event.total or event.status != "done":
             self._line.say(text)
         else:
             self._line.mention(text)
 
-    def _seconds_left(self) -> float | None:
-        """By the work done so far, runs in flight counted by their steps."""
-        work = self._done + sum(run.step / run.steps for run in self._running.values() if run.steps)
+    def _place(self) -> int:
+        """Runs that are there, of the whole swarm; of the batch alone where nobody said what it is part of."""
+        missing = self._total - self._done
+        return self._done if self._batch is None else self._batch.runs - missing
+
+    def _whole(self) -> int:
+        return self._total if self._batch is None else self._batch.planned
+
+    def _round(self) -> str:
+        batch = self._batch
+        return "" if batch is None or batch.rounds == 1 else f"round {batch.number} of {batch.rounds}"
+
+    def _left(self, joint: str) -> str:
+        """Time left, by the work done in this batch, runs in flight counted by their steps."""
+        flying = sum(run.step / run.steps for run in self._running.values() if run.steps)
+        work = self._done + flying
         if not work:
-            return None
-        return (self._clock() - self._began) / work * (self._total - work)
+            return ""
+        left = (self._clock() - self._began) / work * (self._whole() - self._place() - flying)
+        # Apply may stop before, and some of the runs of later batches may be recorded.
+        later = self._batch is not None and self._batch.runs < self._batch.planned
+        return _left(left, f"{joint}up to " if later else joint)
 
 
 def _looked(event: Looked) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ApplyEvent",
+    "BatchStarted",
     "DataPreparing",
     "Looked",
     "OnEvent",
@@ -29,11 +30,24 @@ class DataPreparing:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchStarted:
+    """A batch of a swarm is to be trained, in round `number` of `rounds`: after it `runs` of `planned` are there.
+
+    Where apply may stop early, or choose fewer runs, `open` is set: `planned` and `rounds` are the most there will be.
+    """
+
+    runs: int
+    planned: int
+    number: int
+    rounds: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingStarted:
-    """Training begins: `missing` runs to train, `recorded` already in the ledger."""
+    """Training begins: `missing` runs to train."""
 
     missing: int
-    recorded: int
     parallelism: int
     device: str
 
@@ -52,7 +66,7 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """A run ended and is recorded; `done` of `total` of this apply."""
+    """A run ended and is recorded; `done` of `total` that this batch lacked."""
 
     key: str
     status: str
@@ -87,7 +101,9 @@ class Solving:
     runs: int
 
 
-ApplyEvent = DataPreparing | TrainingStarted | RunProgress | RunFinished | WaitingForOthers | Looked | Solving
+ApplyEvent = (
+    DataPreparing | BatchStarted | TrainingStarted | RunProgress | RunFinished | WaitingForOthers | Looked | Solving
+)
 OnEvent = Callable[[ApplyEvent], None]
 
 

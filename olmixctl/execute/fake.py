@@ -46,7 +46,7 @@ class FakeExecutor:
     def execute(self, work: Work, data: Callable[[], TrainingData], on_event: OnEvent) -> None:
         """See `Executor`."""
         del data
-        on_event(TrainingStarted(work.total, 0, 1, "response surface"))
+        on_event(TrainingStarted(work.total, 1, "response surface"))
         for run in work:
             work.record(self.measure(run))
 

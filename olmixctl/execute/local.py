@@ -64,7 +64,7 @@ class LocalExecutor:
             for _ in range(parallelism):
                 pool.submit(warm_up)
             prepared = data()
-            on_event(TrainingStarted(work.total, 0, parallelism, self.spec.device))
+            on_event(TrainingStarted(work.total, parallelism, self.spec.device))
             while flight.fill(prepared) or work.wait():
                 flight.look()
                 _drain(progress, on_event)

@@ -7,7 +7,15 @@ import io
 import pytest
 
 from olmixctl.cli.progress import ApplyProgress, Line, data_progress
-from olmixctl.execute.events import DataPreparing, RunFinished, RunProgress, Solving, TrainingStarted, WaitingForOthers
+from olmixctl.execute.events import (
+    BatchStarted,
+    DataPreparing,
+    RunFinished,
+    RunProgress,
+    Solving,
+    TrainingStarted,
+    WaitingForOthers,
+)
 
 
 class Stream(io.StringIO):
@@ -47,11 +55,11 @@ def finished(done, total=4, status="done"):
 
 def test_the_line_tells_runs_loss_speed_and_time_left(clock):
     _, listen = listening(clock, terminal=True)
-    listen(TrainingStarted(missing=4, recorded=2, parallelism=2, device="cpu"))
+    listen(TrainingStarted(missing=4, parallelism=2, device="cpu"))
     clock.now = 10.0
     listen(progress("r1:a", 50))
     listen(progress("r1:b", 50))
-    assert listen.status() == "0/4 runs · step 50/100 · loss 2.500 · 2K tokens/s · about 30 s left"
+    assert listen.status() == "0/4 runs · about 30 s left · step 50/100 · loss 2.500 · 2K tokens/s"
 
 
 def test_a_terminal_line_is_redrawn_in_place_and_erased(clock):
@@ -63,7 +71,7 @@ def test_a_terminal_line_is_redrawn_in_place_and_erased(clock):
     listen(DataPreparing(what="token shards", done=3, total=4))
     assert stream.getvalue() == "\r\x1b[2Kpreparing token shards: 25 %\r\x1b[2Kpreparing token shards: 75 %"
     clock.now = 1.0
-    listen(TrainingStarted(missing=1, recorded=0, parallelism=1, device="cuda"))
+    listen(TrainingStarted(missing=1, parallelism=1, device="cuda"))
     assert stream.getvalue().endswith("75 %\r\x1b[2Ktraining 1 run on cuda\n")
 
 
@@ -76,7 +84,7 @@ def test_a_live_line_never_wraps(clock, monkeypatch):
 
 def test_a_log_gets_few_lines_and_no_control_characters(clock):
     stream, listen = listening(clock, terminal=False)
-    listen(TrainingStarted(missing=1000, recorded=0, parallelism=1, device="cpu"))
+    listen(TrainingStarted(missing=1000, parallelism=1, device="cpu"))
     for run in range(1, 1001):
         clock.now += 0.02
         listen(progress(f"r1:{run}", 1))
@@ -91,7 +99,7 @@ def test_a_log_gets_few_lines_and_no_control_characters(clock):
 
 def test_slow_runs_have_a_line_each_with_the_time_left(clock):
     stream, listen = listening(clock, terminal=False)
-    listen(TrainingStarted(missing=4, recorded=0, parallelism=1, device="cpu"))
+    listen(TrainingStarted(missing=4, parallelism=1, device="cpu"))
     for run in (1, 2):
         clock.now += 12
         listen(finished(run))
@@ -101,9 +109,42 @@ def test_slow_runs_have_a_line_each_with_the_time_left(clock):
     ]
 
 
+def test_in_rounds_runs_are_counted_over_the_whole_plan(clock):
+    """Round 2 of 4, with 6 runs of the first recorded and 1 of this one: an apply that was interrupted goes on."""
+    stream, listen = listening(clock, terminal=False)
+    listen(BatchStarted(runs=11, planned=24, number=2, rounds=4, open=True))
+    listen(TrainingStarted(missing=4, parallelism=1, device="cpu"))
+    clock.now += 12
+    listen(progress("r1:00000001aa", 50))
+    status = "7/24 runs (round 2 of 4) · up to about 6 min 36 s left · step 50/100 · loss 2.500 · 1K tokens/s"
+    assert listen.status() == status
+    clock.now += 12
+    listen(finished(1))
+    clock.now += 24
+    listen(finished(2, total=3))  # another apply recorded one of the four meanwhile
+    assert stream.getvalue().splitlines() == [
+        "training 4 runs on cpu (round 2 of 4, 7 of up to 24 recorded)",
+        status,
+        "   8/24  r1:00000001  1.5000 bits per byte, 12 s, up to about 6 min 24 s left",
+        "  10/24  r1:00000002  1.5000 bits per byte, 12 s, up to about 5 min 36 s left",
+    ]
+
+
+def test_a_swarm_in_one_go_that_is_resumed_is_counted_whole(clock):
+    stream, listen = listening(clock, terminal=False)
+    listen(BatchStarted(runs=12, planned=12, number=1, rounds=1, open=False))
+    listen(TrainingStarted(missing=4, parallelism=2, device="auto"))
+    clock.now += 12
+    listen(finished(1))
+    assert stream.getvalue().splitlines() == [
+        "training 4 runs, 2 at once (8 of 12 recorded)",
+        "   9/12  r1:00000001  1.5000 bits per byte, 12 s, about 36 s left",
+    ]
+
+
 def test_a_run_that_diverged_is_always_told(clock):
     stream, listen = listening(clock, terminal=False)
-    listen(TrainingStarted(missing=4, recorded=0, parallelism=1, device="cpu"))
+    listen(TrainingStarted(missing=4, parallelism=1, device="cpu"))
     listen(finished(1, status="diverged"))
     assert "diverged" in stream.getvalue()
 

@@ -13,7 +13,7 @@ from crashing import apply_in, forks
 from workspaces import make_workspace, write_domain, write_mix
 
 from olmixctl.errors import BlockedError, IncompleteError, StaleError
-from olmixctl.execute.events import Looked
+from olmixctl.execute.events import BatchStarted, Looked
 from olmixctl.execute.fake import FakeExecutor
 from olmixctl.execute.protocol import Outcome
 from olmixctl.lock.store import write_lock
@@ -312,6 +312,25 @@ def test_interrupted_in_any_round_the_same_runs_are_chosen_again(begin, in_round
     assert plan.cost.runs == RUNS - after
     assert apply(broken).trained == RUNS - after
     assert bytes_of(broken) == bytes_of(whole)
+
+
+@pytest.mark.parametrize(("after", "expected"), [(0, [(4, 1), (8, 2), (12, 3)]), (6, [(8, 2), (12, 3)])])
+def test_each_batch_says_where_in_the_whole_swarm_it_is(begin, after, expected):
+    root, events = begin(ROUNDS), []
+    if after:
+        interrupt(root, after)
+    apply(root, on_event=events.append)
+    found = [event for event in events if isinstance(event, BatchStarted)]
+    assert [(event.runs, event.number) for event in found] == expected
+    assert {(event.planned, event.rounds, event.open) for event in found} == {(RUNS, 3, True)}
+
+
+def test_batches_between_looks_are_no_rounds(begin, enough_after):
+    enough_after(RUNS)
+    events = []
+    apply(begin(STOP), on_event=events.append)
+    found = [event for event in events if isinstance(event, BatchStarted)]
+    assert [(e.runs, e.planned, e.number, e.rounds) for e in found] == [(count, RUNS, 1, 1) for count in (*LOOKS, RUNS)]
 
 
 def test_older_runs_are_evidence_from_the_first_round_on(begin):
