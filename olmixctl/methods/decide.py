@@ -20,6 +20,7 @@ from olmixctl.methods.uncertainty import mixes_of, uncertainty_of, with_uncertai
 from olmixctl.mixture import Mixture
 from olmixctl.plan.lost import TAINTED
 from olmixctl.plan.model import Plan
+from olmixctl.plan.smallness import check_left
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
 
 __all__ = ["decide"]
@@ -43,7 +44,7 @@ def decide(
         standing: of the ledger: runs without a result that may be used, and replicates.
 
     Raises:
-        IncompleteError: no laws can be fitted on the evidence.
+        IncompleteError: no laws can be fitted on the evidence, or it is one mixture.
         InfeasibleError: the bounds exclude each other.
     """
     lock = previous
@@ -72,6 +73,7 @@ def _solve(
     keys: tuple[str, ...],
     replicates: tuple[RunRecord, ...],
 ) -> Lock:
+    check_left(plan.observed, plan.coordinates, keys, records)
     evidence = gather(plan.observed, plan.coordinates, keys, records)
     fitted = fit_evidence(plan.observed, evidence)
     if not fitted.fit.status.converged:
