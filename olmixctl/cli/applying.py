@@ -8,6 +8,7 @@ import sys
 import typer
 
 from olmixctl.cli.console import Console
+from olmixctl.cli.ended import remembered
 from olmixctl.cli.files import in_git
 from olmixctl.cli.planning import Made
 from olmixctl.cli.progress import ApplyProgress, Line
@@ -46,7 +47,8 @@ def apply_made(made: Made, console: Console, *, parallelism: int | None, wait: b
     from olmixctl.methods.feasible import located
 
     workspace = made.workspace
-    with Line() as line, located(workspace.spec, workspace.loaded.place):
+    ending = remembered(workspace, made.plan)
+    with Line() as line, ending, located(workspace.spec, workspace.loaded.place):
         result = workspace.apply(made.plan, parallelism=parallelism, wait=wait, on_event=ApplyProgress(line))
     console.answer(f"\n{_outcome(result, console)}", _as_json(result))
     root = workspace.root

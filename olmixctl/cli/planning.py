@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from olmixctl.cli.ended import with_ending
 from olmixctl.cli.files import write_json
 from olmixctl.committed import branch_point
 from olmixctl.errors import IntegrityError, Place, UsageError
@@ -83,6 +84,7 @@ def make_plan(
     base = base if branched is None else branched.lock
     with Line() as line:
         plan = workspace.plan(options, baseline=branched or base, on_progress=data_progress(line))
+    plan = with_ending(workspace, plan)
     where = {"mix_file": workspace.path.absolute().relative_to(workspace.root).as_posix()}
     with Line() as line:
         traded = workspace.trade_off(base, data_progress(line, "finding the front")) if explain else None

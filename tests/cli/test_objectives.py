@@ -199,6 +199,47 @@ def test_guardrails_that_exclude_each_other_exit_7_and_are_named(measured, olmix
     assert (measured / "mixes/base.lock.yaml").read_bytes() == before
 
 
+def ending(olmixctl, *words):
+    return [c for c in olmixctl.json("plan", *words)["checks"] if c["name"] == "no-mix"]
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_plan_says_where_the_last_apply_of_it_ended(measured, olmixctl, fresh):
+    rails = ", ".join(f"{{metric: {m}, max_regression: 0}}" for m in ("code-bpb", "docs-bpb", "web-bpb"))
+    few = "constraints: [{name: few, domains: [web], min: 0.95}]"
+    rewrite(measured, f"objective: {{guardrails: [{rails}]}}\n{few}")
+    if fresh:  # the runs are trained by the apply that ends so
+        shutil.rmtree(measured / "mixes/base.runs")
+        (measured / "mixes/base.lock.yaml").unlink()
+    assert ending(olmixctl) == []
+    olmixctl("plan", "--out", "plan.json")
+    error = olmixctl.json("apply", "--auto-approve", code=7)["error"]
+    (check,) = ending(olmixctl)
+    assert (check["level"], check["remedy"]) == ("warn", error["remedy"])
+    assert check["message"].endswith(f"will (exit 7): {error['message']}")
+    said = " ".join(olmixctl("plan").stdout.split())
+    assert "the last apply of this plan ended without a mix, and the next one will (exit 7): the bounds" in said
+    # A plan that was saved before is as stale as it was: not at all.
+    olmixctl("apply", "plan.json", code=7)
+    # Nothing relevant: a description. Then another guardrail, and the runs' results.
+    path = measured / "mixes/base.yaml"
+    path.write_text(path.read_text().replace("name: base\n", "name: base\ndescription: x\n"))
+    assert len(ending(olmixctl)) == 1
+    text = path.read_text()
+    path.write_text(text.replace("max_regression: 0}", "max_regression: 0.001}", 1))
+    assert ending(olmixctl) == []
+    path.write_text(text)
+    assert len(ending(olmixctl)) == 1
+    if fresh:
+        key = min(run["key"] for run in olmixctl.json("plan")["runs"])
+        olmixctl("runs", "taint", key, "--reason", "odd")
+        assert ending(olmixctl) == []
+        olmixctl("runs", "taint", key, "--undo")
+        assert len(ending(olmixctl)) == 1
+    (measured / ".olmixctl/ended/base.json").write_text("{")
+    assert ending(olmixctl) == []
+
+
 def test_plan_explain_shows_the_front_and_a_plain_plan_does_not(measured, olmixctl):
     assert "Trade-off" not in olmixctl("plan").stdout
     assert "trade_off" not in olmixctl.json("plan")
