@@ -138,7 +138,12 @@ def locks(draw):
     mass = draw(st.integers(0, GRID))
     runs = sorted(draw(st.sets(hexes.map("r1:{}".format), max_size=4)))
     out = draw(st.dictionaries(hexes.map("r1:{}".format), names, max_size=2))
-    cv = st.builds(CrossValidation, spearman=decimals(6, low=-(10**6), high=10**6), rmse=decimals(6))
+    cv = st.builds(
+        CrossValidation,
+        spearman=decimals(6, low=-(10**6), high=10**6),
+        rmse=decimals(6),
+        mean_rmse=st.none() | decimals(6),
+    )
     return Lock(
         name=draw(names),
         lineage=draw(names),

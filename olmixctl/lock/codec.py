@@ -258,7 +258,8 @@ def _surrogate(record: LockedSurrogate) -> dict[str, Any]:
 
 
 def _cross_validation(record: CrossValidation) -> dict[str, Any]:
-    return {"spearman": _fixed(record.spearman, 6), "rmse": _fixed(record.rmse, 6)}
+    value = {"spearman": _fixed(record.spearman, 6), "rmse": _fixed(record.rmse, 6)}
+    return value if record.mean_rmse is None else value | {"mean_rmse": _fixed(record.mean_rmse, 6)}
 
 
 def _solution(record: LockedSolution) -> dict[str, Any]:

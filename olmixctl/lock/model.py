@@ -100,10 +100,17 @@ class Stopped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrossValidation:
-    """How well the surrogate predicts runs it has not seen, on the objective."""
+    """How well the surrogate predicts runs it has not seen.
+
+    Attributes:
+        spearman: rank correlation of the objective.
+        rmse: error of the objective, bits per byte.
+        mean_rmse: mean of the metrics' errors, weighted as in the objective; None in locks from before it was stated.
+    """
 
     spearman: Decimal
     rmse: Decimal
+    mean_rmse: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

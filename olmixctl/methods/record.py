@@ -239,7 +239,8 @@ def _scored(found: Scored) -> CrossValidation | None:
     """A score in fixed point; None where no rank can be told."""
     if found.spearman is None:
         return None
-    return CrossValidation(spearman=fixed(found.spearman, 6), rmse=fixed(found.rmse, 6))
+    mean = None if found.mean_rmse is None else fixed(found.mean_rmse, 6)
+    return CrossValidation(spearman=fixed(found.spearman, 6), rmse=fixed(found.rmse, 6), mean_rmse=mean)
 
 
 def predicted_of(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from olmixctl.errors import InfeasibleError
-from olmixctl.lock.model import Lock, LockedMetric, LockedSolution, LockedSurrogate
+from olmixctl.lock.model import CrossValidation, Lock, LockedMetric, LockedSolution, LockedSurrogate
 from olmixctl.methods.checks import VerifyCheck
 from olmixctl.methods.laws import Fitted, best_near, certified, objective_of
 from olmixctl.methods.olmix import convex_answer, fitted_problem, solve_mix
@@ -103,8 +103,7 @@ def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> Ver
     if (stated.cv is None) != (found.cv is None):
         wrong.append("cross-validation")
     elif stated.cv is not None and found.cv is not None:
-        pairs = {"spearman": (stated.cv.spearman, found.cv.spearman), "rmse": (stated.cv.rmse, found.cv.rmse)}
-        wrong += [f"cv.{name} {a}, found {b}" for name, (a, b) in pairs.items() if _differ(a, b)]
+        wrong += _misjudged(stated.cv, found.cv)
     if wrong:
         return VerifyCheck(name="surrogate", ok=False, detail=f"a refit gives other parameters: {'; '.join(wrong)}")
     misstated = _choice_problem(stated, observed.spec.surrogate)
@@ -119,6 +118,14 @@ def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> Ver
     return VerifyCheck(name="surrogate", ok=agree, detail=detail)
 
 
+def _misjudged(stated: CrossValidation, found: CrossValidation) -> Iterator[str]:
+    """What is stated of predictions of unseen runs and is not so; the errors of the metrics stand in newer locks."""
+    for name in ("spearman", "rmse", "mean_rmse"):
+        a, b = getattr(stated, name), getattr(found, name)
+        if a is not None and b is not None and _differ(a, b):
+            yield f"cv.{name} {a}, found {b}"
+
+
 def _choice_problem(stated: LockedSurrogate, declared: str) -> str:
     """What is wrong with the reason for the family; empty when nothing is. The other families are not fitted again."""
     choice = stated.choice
@@ -131,7 +138,10 @@ def _choice_problem(stated: LockedSurrogate, declared: str) -> str:
         return "" if stated.family == "log_linear" else f"no family was compared, and it is {stated.family}"
     if choice.scores.get(stated.family) != stated.cv:
         return f"the score of {stated.family} is not its cross-validation"
-    if best_of(choice.scores) != stated.family or reason_for(stated.family, choice.scores) != choice.reason:
+    if (
+        best_of(choice.scores, stated.runs) != stated.family
+        or reason_for(stated.family, choice.scores) != choice.reason
+    ):
         return f"the recorded scores do not say {stated.family}, or not for this reason"
     return ""
 

@@ -6,6 +6,7 @@ the comparison is nested: no family has seen what it is judged by.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,23 +20,33 @@ from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out, sc
 __all__ = ["AUTO", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
 
 AUTO = "auto"
-# Differences of rank below this are luck in most swarms, and so are those below half of what the best rank lacks to
-# one, about its standard error where runs are few; the error, which is less noisy, decides among level ranks.
-_RANK_TIE, _TIE_SHARE = 0.01, 0.5
+# Differences of rank below this are luck in most swarms, and so are those below what the best rank lacks to one, about
+# two of its standard errors where runs are few.
+_RANK_TIE = 0.01
+# Standard errors by which errors of the objective may differ and be level all the same. The logarithm of the error of R
+# runs has √(1/2R), and that of the ratio of two errors 1/√R.
+_ERROR_TIE = 2.0
+# Locks that state no errors of the metrics were written when the error of the objective alone decided among ranks that
+# were level within half of what the best lacks to one.
+_FORMER_SHARE = 0.5
 # With too few mixtures to hold any out: the fewest assumptions beyond the published law.
 _FALLBACK = "log_linear"
 
 
 class Scored(Protocol):
-    """What decides: out-of-sample rank and error of the objective, as they are computed or as a lock states them."""
+    """What decides, out of sample, as it is computed or as a lock states it."""
 
     @property
     def spearman(self) -> float | Decimal | None:
-        """Rank correlation; None where a side is constant."""
+        """Rank correlation of the objective; None where a side is constant."""
 
     @property
     def rmse(self) -> float | Decimal:
-        """Error, bits per byte."""
+        """Error of the objective, bits per byte."""
+
+    @property
+    def mean_rmse(self) -> float | Decimal | None:
+        """Mean of the metrics' errors, weighted as in the objective; None in locks that do not state it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ def choose(
         few = "fewer than three different mixtures, so nothing can be compared"
         reason = "the objective is the same in every run, so nothing can be compared" if scores else few
         return Chosen(FAMILIES[_FALLBACK], reason, found.get(_FALLBACK), scores)
-    best = best_of(ranked)
+    best = best_of(ranked, len(evidence.runs))
     return Chosen(FAMILIES[best], reason_for(best, ranked), found[best], scores)
 
 
@@ -99,15 +110,21 @@ def _suits(name: str, evidence: Evidence) -> bool:
     return name == _FALLBACK or bool((evidence.losses_RM > 0).all())
 
 
-def best_of(scores: Mapping[str, Scored]) -> str:
-    """The lowest error of the objective among those whose rank is level with the best.
+def best_of(scores: Mapping[str, Scored], runs: int) -> str:
+    """The lowest error of the metrics among those whose rank and error of the objective are level with the best.
 
-    Of six decimals, as a lock has them: whoever reads the scores comes to the same answer.
+    The objective is what is sought, but it is one number a run: of few runs its rank and its error are known within
+    a wide margin, and within it the metrics that it is the mean of, many numbers a run, tell families apart. All have
+    six decimals, as a lock has them: whoever reads the scores comes to the same answer.
+
+    Args:
+        scores: family → what it reached; all with a rank.
+        runs: how many were predicted.
     """
-    top = max(_rank(found) for found in scores.values())
-    luck = max(_RANK_TIE, _TIE_SHARE * (1.0 - top))
-    level = [name for name in sorted(scores, key=_place) if _rank(scores[name]) >= top - luck]
-    return min(level, key=lambda name: _error(scores[name]))
+    level = _level(scores)
+    most = min(_error(scores[name]) for name in level) * math.exp(_ERROR_TIE / math.sqrt(runs))
+    close = [name for name in level if _error(scores[name]) <= round(most, 6)]
+    return min(close, key=lambda name: _mean_error(scores[name]))
 
 
 def reason_for(best: str, scores: Mapping[str, Scored]) -> str:
@@ -117,7 +134,17 @@ def reason_for(best: str, scores: Mapping[str, Scored]) -> str:
     least = min(sorted(scores, key=_place), key=lambda name: _error(scores[name]))
     if least == best:
         return "least error of the average on runs it had not seen, and its rank level with the best"
+    if least in _level(scores):
+        return f"least error of the metrics on runs it had not seen; for the average it is level with {least}"
     return f"ranks unseen runs better than {least}, whose error is less"
+
+
+def _level(scores: Mapping[str, Scored]) -> list[str]:
+    """Those whose rank is level with the best, the plainer first."""
+    share = _FORMER_SHARE if any(found.mean_rmse is None for found in scores.values()) else 1.0
+    top = max(_rank(found) for found in scores.values())
+    luck = max(_RANK_TIE, share * (1.0 - top))
+    return [name for name in sorted(scores, key=_place) if _rank(scores[name]) >= top - luck]
 
 
 def _rank(found: Scored) -> float:
@@ -126,6 +153,11 @@ def _rank(found: Scored) -> float:
 
 def _error(found: Scored) -> float:
     return round(float(found.rmse), 6)
+
+
+def _mean_error(found: Scored) -> float:
+    """Of the metrics; where it is not stated that of the objective decides, as it did."""
+    return round(float(found.rmse if found.mean_rmse is None else found.mean_rmse), 6)
 
 
 def _place(name: str) -> tuple[int, str]:

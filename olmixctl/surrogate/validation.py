@@ -23,6 +23,7 @@ class CrossValidation:
     Attributes:
         spearman: of the objective (weighted mean of the metrics); None when a side is constant.
         rmse: of the objective, bits per byte.
+        mean_rmse: of the metrics, weighted as in the objective; never less than `rmse`.
         metric_spearman: metric → rank correlation, or None.
         metric_rmse: metric → root mean squared error.
         folds: folds used.
@@ -31,6 +32,7 @@ class CrossValidation:
 
     spearman: float | None
     rmse: float
+    mean_rmse: float
     metric_spearman: Mapping[str, float | None]
     metric_rmse: Mapping[str, float]
     folds: int
@@ -88,11 +90,13 @@ def score(
     weights_M = weights_M / weights_M.sum()
     measured_R, objective_R = evidence.losses_RM @ weights_M, predicted_RM @ weights_M
     columns = list(zip(evidence.metrics, evidence.losses_RM.T, predicted_RM.T, strict=True))
+    error_M = [_rmse(y, f) for _, y, f in columns]
     return CrossValidation(
         spearman=rank_correlation(measured_R, objective_R),
         rmse=_rmse(measured_R, objective_R),
+        mean_rmse=float(weights_M @ error_M),
         metric_spearman={name: rank_correlation(y, f) for name, y, f in columns},
-        metric_rmse={name: _rmse(y, f) for name, y, f in columns},
+        metric_rmse=dict(zip(evidence.metrics, error_M, strict=True)),
         folds=held.folds,
         runs=len(evidence.runs),
     )

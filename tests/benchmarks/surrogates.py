@@ -107,7 +107,7 @@ def compare(folder: Path, counts: list[int], draws: int, families: list[str]) ->
         for evidence in draws_of(train, runs, draws):
             judged = {name: judge(evidence, test, name) for name in families}
             if set(COMPARED) <= set(families):
-                chosen.append(best_of({name: judged[name][1] for name in COMPARED}))
+                chosen.append(best_of({name: judged[name][1] for name in COMPARED}, runs))
                 judged["auto"] = judged[chosen[-1]]
             for name, (row, _) in judged.items():
                 rows.setdefault(name, []).append(row)
