@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from olmixctl.errors import IntegrityError, OlmixctlError, StaleError, UsageError
 from olmixctl.fingerprint import sha256_hex
 from olmixctl.lock.codec import digest_of, parse
-from olmixctl.lock.history import SHOWN, Committed
+from olmixctl.lock.line import SHOWN, Committed
 from olmixctl.lock.model import Lock
 from olmixctl.plan.model import Check
 

@@ -5,19 +5,24 @@ With nothing changed no inventory is read or taken: contents are compared first,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from olmixctl.errors import OlmixctlError
 from olmixctl.ledger.inventories import missing_inventories, put_inventory, read_inventories
 from olmixctl.lock.model import Lock
+from olmixctl.lock.regrouped import Regrouped
 from olmixctl.plan.identity import to_compare
 from olmixctl.plan.model import Compared, Observed
+from olmixctl.plan.origins import find_origins, to_tell
 
 if TYPE_CHECKING:
     from olmixctl.corpus.context import CorpusContext
+    from olmixctl.inventory import Inventory
     from olmixctl.ledger.home import Home
 
-__all__ = ["keep_inventories", "with_inventories"]
+__all__ = ["LedgerOrigins", "keep_inventories", "with_inventories"]
 
 
 def with_inventories(observed: Observed, lock: Lock | None, home: Home, context: CorpusContext) -> Observed:
@@ -56,3 +61,31 @@ def keep_inventories(observed: Observed, home: Home, context: CorpusContext) -> 
     for fingerprint in sorted(missing_inventories(home, read) if read else ()):
         if inventory := take_inventory(read[fingerprint], context):
             put_inventory(home, inventory)
+
+
+class LedgerOrigins:
+    """What was split or merged between two locks (`lock.regrouped.Origins`), told from the inventories of a ledger.
+
+    Args:
+        home: finds where the ledger's files are; called only for domains that two locks cannot relate by themselves.
+    """
+
+    def __init__(self, home: Callable[[], Home]) -> None:
+        self._home = home
+        self._known: dict[str, Inventory] = {}
+        self._asked: set[str] = set()
+        self.problem = ""
+        """Why the ledger could not be read; nothing is told of what it would have to say."""
+
+    def __call__(self, before: Lock, after: Lock) -> tuple[Regrouped, ...]:
+        """See `Origins`."""
+        olds, news = to_tell(before, after)
+        wanted = {*olds.values(), *news.values()} - self._asked
+        self._asked |= wanted
+        try:
+            found, _ = read_inventories(self._home(), sorted(wanted)) if wanted else ({}, {})
+        except OlmixctlError as error:
+            self.problem = error.message
+            return ()
+        self._known |= found
+        return find_origins(before, after, self._known)

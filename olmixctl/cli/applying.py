@@ -15,6 +15,7 @@ from olmixctl.cli.progress import ApplyProgress, Line
 from olmixctl.errors import UsageError
 from olmixctl.lock.codec import lock_as_json
 from olmixctl.lock.diff import diff_locks
+from olmixctl.recall import LedgerOrigins
 from olmixctl.report.numbers import plural, seconds
 from olmixctl.report.text_confidence import weak_in_words
 from olmixctl.report.text_cost import spent_as_json, spent_in_words
@@ -50,7 +51,7 @@ def apply_made(made: Made, console: Console, *, parallelism: int | None, wait: b
     ending = remembered(workspace, made.plan)
     with Line() as line, ending, located(workspace.spec, workspace.loaded.place):
         result = workspace.apply(made.plan, parallelism=parallelism, wait=wait, on_event=ApplyProgress(line))
-    console.answer(f"\n{_outcome(result, console)}", _as_json(result))
+    console.answer(f"\n{_outcome(result, made, console)}", _as_json(result))
     root = workspace.root
     console.text(f"\n{_closing(result, made)}")
     if result.written:
@@ -62,10 +63,11 @@ def apply_made(made: Made, console: Console, *, parallelism: int | None, wait: b
     return 0
 
 
-def _outcome(result: ApplyResult, console: Console) -> str:
+def _outcome(result: ApplyResult, made: Made, console: Console) -> str:
     if result.previous is None or result.previous.lineage != result.lock.lineage:
         return lock_text(result.lock, console.look)
-    return diff_text(diff_locks(result.previous, result.lock), console.look)
+    origins = LedgerOrigins(lambda: made.workspace.ledger.home)
+    return diff_text(diff_locks(result.previous, result.lock, origins), console.look)
 
 
 def _closing(result: ApplyResult, made: Made) -> str:

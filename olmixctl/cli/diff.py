@@ -32,7 +32,7 @@ def diff(
     Example: olmixctl diff main...HEAD
     """
     from olmixctl.cli.console import open_console
-    from olmixctl.cli.locks import ends_of, lock_at, mix_of
+    from olmixctl.cli.locks import ends_of, lock_at, mix_of, origins_of, untold
     from olmixctl.lock.diff import diff_locks
     from olmixctl.report.markdown import diff_markdown
     from olmixctl.report.text_diff import diff_text
@@ -40,6 +40,9 @@ def diff(
     console = open_console(as_json=as_json, no_color=no_color)
     first, last = ends_of(before, after)
     whose = mix or mix_of(first, last)
-    found = diff_locks(lock_at(first, whose), lock_at(last, whose))
+    origins = origins_of(whose)
+    found = diff_locks(lock_at(first, whose), lock_at(last, whose), origins)
     console.answer(diff_markdown(found) if markdown else diff_text(found, console.look), found.as_json())
+    for remark in untold(origins):
+        console.hint(remark)
     return 2 if exit_code and not found.empty else 0

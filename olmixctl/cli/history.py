@@ -30,23 +30,25 @@ def history(
     Example: olmixctl history web/science
     """
     from olmixctl.cli.console import open_console
-    from olmixctl.cli.locks import trail_of
+    from olmixctl.cli.locks import origins_of, trail_of, untold
     from olmixctl.lock.history import domain_history, lock_history
     from olmixctl.report.text_history import domain_text, history_text
 
     console = open_console(as_json=as_json, no_color=no_color)
     name, trail = trail_of(mix, domain)
-    rest = {"name": name, "shallow": trail.shallow}
+    origins, complete, rest = origins_of(mix), not trail.shallow, {"name": name, "shallow": trail.shallow}
     if domain is None:
-        locks = lock_history(trail.locks, complete=not trail.shallow)[:limit]
+        locks = lock_history(trail.locks, complete=complete, origins=origins)[:limit]
         console.answer(
             history_text(name, locks, console.look, shallow=trail.shallow),
             rest | {"locks": [entry.as_json() for entry in locks]},
         )
-        return 0
-    changes = domain_history(trail.locks, domain, complete=not trail.shallow)[:limit]
-    console.answer(
-        domain_text(domain, changes, console.look, shallow=trail.shallow),
-        rest | {"domain": domain, "locks": [entry.as_json() for entry in changes]},
-    )
+    else:
+        changes = domain_history(trail.locks, domain, complete=complete, origins=origins)[:limit]
+        console.answer(
+            domain_text(domain, changes, console.look, shallow=trail.shallow),
+            rest | {"domain": domain, "locks": [entry.as_json() for entry in changes]},
+        )
+    for remark in untold(origins):
+        console.hint(remark)
     return 0

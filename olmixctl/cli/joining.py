@@ -12,6 +12,7 @@ from olmixctl.lock.model import Lock
 from olmixctl.plan.build import PlanOptions
 from olmixctl.plan.codec import plan_as_json
 from olmixctl.plan.model import Plan
+from olmixctl.recall import LedgerOrigins
 from olmixctl.report.numbers import plural
 from olmixctl.report.text_diff import diff_text
 from olmixctl.report.text_resolve import join_text, standing_in_words
@@ -86,7 +87,8 @@ def join(
     with Line() as line:
         result = resolve(workspace, merging, plan, parallelism=parallelism, on_event=ApplyProgress(line))
     value = {"state": "joined", "written": True, "trained": result.trained, "lock": lock_as_json(result.lock)}
-    console.answer(f"\n{diff_text(diff_locks(merging.merge.ours, result.lock), console.look)}", value)
+    origins = LedgerOrigins(lambda: workspace.ledger.home)
+    console.answer(f"\n{diff_text(diff_locks(merging.merge.ours, result.lock, origins), console.look)}", value)
     console.text(f"\n{plural(result.trained, 'run')} trained, lock serial {result.lock.serial} written.")
     _hint(workspace, console)
     return 0

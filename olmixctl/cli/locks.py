@@ -8,10 +8,11 @@ from olmixctl.committed import Trail, lock_trail, unmerged
 from olmixctl.errors import Place, UsageError
 from olmixctl.lock.model import Lock
 from olmixctl.lock.store import read_lock
+from olmixctl.recall import LedgerOrigins
 from olmixctl.spec.find import LOCK_SUFFIX, find_mix
 from olmixctl.workspace import Workspace
 
-__all__ = ["ends_of", "lock_at", "lock_of", "mix_of", "shown_lock", "trail_of"]
+__all__ = ["ends_of", "lock_at", "lock_of", "mix_of", "origins_of", "shown_lock", "trail_of", "untold"]
 
 
 def lock_of(target: str | None) -> Lock:
@@ -66,6 +67,17 @@ def mix_of(*ends: str | None) -> str | None:
     mixes = [path.with_name(path.name.removesuffix(LOCK_SUFFIX) + ".yaml") for path in paths]
     found = {path for path in mixes if path.is_file()}
     return str(found.pop()) if len(found) == 1 else None
+
+
+def origins_of(mix: str | None) -> LedgerOrigins:
+    """What was split or merged between two locks of a mix, told from its ledger; the mix file says where that is."""
+    return LedgerOrigins(lambda: Workspace.open(mix).ledger.home)
+
+
+def untold(origins: LedgerOrigins) -> tuple[str, ...]:
+    """A remark for the person where the ledger could not be asked what was split or merged."""
+    remark = f"domains that were split or merged are told as removed and added: {origins.problem}"
+    return (remark,) if origins.problem else ()
 
 
 def trail_of(mix: str | None, domain: str | None) -> tuple[str, Trail]:

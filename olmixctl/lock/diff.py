@@ -15,6 +15,7 @@ from olmixctl.lock.codec import digest_of
 from olmixctl.lock.confidence import confidence_as_json
 from olmixctl.lock.identity import contents_of, former_names
 from olmixctl.lock.model import Lock, LockedConfidence, LockedDomain
+from olmixctl.lock.regrouped import Origins, Regrouped, Regrouping, unknown_origins
 from olmixctl.mixture import GRID
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
     "diff_locks",
 ]
 
-DataKind = Literal["added", "removed", "revised", "moved"]
+DataKind = Literal["added", "removed", "revised", "moved"] | Regrouping
 
 _ROUNDING = 2
 """Grid points by which a kept ratio may differ: one of rounding in each lock."""
@@ -64,7 +65,10 @@ class KeptTogether:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataChange:
-    """A domain whose data or name changed: `tokens` before and after; `moved` has the same documents."""
+    """A domain whose data or name changed: `tokens` before and after; `moved` has the same documents.
+
+    A domain that was split or merged, or came of that, has the kind of its `Regrouped`.
+    """
 
     domain: str
     kind: DataKind
@@ -101,6 +105,7 @@ class LockDiff:
         weights: domains whose share moved on its own, greatest movement first.
         kept: domains that moved as one, or not at all; None when there is none.
         data: domains whose data or name changed, by id.
+        regrouped: domains that were split or merged, as far as that is known; they are in `weights` and `data`, too.
         inputs: declared inputs that differ.
         predicted: metrics of either, by name.
         same_laws: both predictions are by the later lock's laws (it was computed from the earlier one); else each is by
@@ -118,6 +123,7 @@ class LockDiff:
     weights: tuple[WeightChange, ...]
     kept: KeptTogether | None
     data: tuple[DataChange, ...]
+    regrouped: tuple[Regrouped, ...]
     inputs: tuple[InputChange, ...]
     predicted: tuple[MetricChange, ...]
     same_laws: bool
@@ -152,6 +158,7 @@ class LockDiff:
                 {"domain": d.domain, "kind": d.kind, "was": d.was, "before": d.before, "after": d.after}
                 for d in self.data
             ],
+            "regrouped": [group.as_json() for group in self.regrouped],
             "inputs": [{"field": i.field, "before": i.before, "after": i.after} for i in self.inputs],
             "same_laws": self.same_laws,
             "predicted": {m.metric: {"before": _number(m.before), "after": _number(m.after)} for m in self.predicted},
@@ -160,8 +167,13 @@ class LockDiff:
         }
 
 
-def diff_locks(before: Lock, after: Lock) -> LockDiff:
+def diff_locks(before: Lock, after: Lock, origins: Origins = unknown_origins) -> LockDiff:
     """The differences from `before` to `after`.
+
+    Args:
+        before: the earlier lock.
+        after: the later one.
+        origins: tells what was split or merged; the locks alone do not.
 
     Raises:
         StaleError: they are of different lineages: no diff between them means anything.
@@ -172,14 +184,16 @@ def diff_locks(before: Lock, after: Lock) -> LockDiff:
             remedy="compare locks of one mix; a lineage starts with the first lock",
         )
     was = former_names(contents_of(after), contents_of(before))
-    kept = _kept(before, after, was)
+    groups = origins(before, after)
+    kept = _kept(before, after, {new: old for new, old in was.items() if not any(new in g.after for g in groups)})
     child = after.parents == (digest_of(before),)
     return LockDiff(
         name=after.name,
         serials=(before.serial, after.serial),
         weights=tuple(_weights(before, after, was, set(kept.domains) if kept else set())),
         kept=kept,
-        data=tuple(_data(before, after, was)),
+        data=tuple(_data(before, after, was, groups)),
+        regrouped=groups,
         inputs=tuple(_declared(before, after)),
         predicted=tuple(_predicted(before, after, child=child)),
         same_laws=child,
@@ -234,12 +248,14 @@ def _weights(before: Lock, after: Lock, was: Mapping[str, str], kept: set[str]) 
     return sorted(changes, key=lambda c: (-abs(c.delta), c.domain))
 
 
-def _data(before: Lock, after: Lock, was: Mapping[str, str]) -> Iterator[DataChange]:
+def _data(before: Lock, after: Lock, was: Mapping[str, str], groups: tuple[Regrouped, ...]) -> Iterator[DataChange]:
+    news = {new: group.kind for group in groups for new in group.after}
+    olds = {old: group.kind for group in groups for old in group.before}
     pairs = [(new, before.domains[was[new]] if new in was else None, after.domains[new]) for new in after.domains]
     gone = [(old, before.domains[old], None) for old in set(before.domains) - set(was.values())]
     for domain, old, new in sorted([*pairs, *gone], key=lambda pair: (pair[0], pair[2] is None)):
         name = None if new is None else _old_name(domain, was)
-        kind = _kind(old, new, name is not None)
+        kind = (olds if new is None else news).get(domain) or _kind(old, new, name is not None)
         if kind is not None:
             yield DataChange(
                 domain=domain,

@@ -1,24 +1,19 @@
-"""Locks over commits: what each changed, and why. Pure; the reason is read from two locks, nobody has to write it down.
-
-A lock is compared with the one it was computed from, found by the digest it names. Where that one is not in the history
-(several applies in one commit, a damaged lock between) the next older lock that is whole stands in for it.
-"""
+"""Locks over commits: what each changed, and why. Pure; the reason is read from two locks, nobody writes it down."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from olmixctl.lock.diff import LockDiff, diff_locks
 from olmixctl.lock.identity import contents_of, former_names
+from olmixctl.lock.line import Committed, Line, name_before
 from olmixctl.lock.model import Lock
+from olmixctl.lock.regrouped import Origins, Regrouped, unknown_origins
 from olmixctl.mixture import GRID
 
-__all__ = ["SHOWN", "Committed", "DomainEntry", "Entry", "Fact", "domain_history", "lock_history"]
-
-SHOWN = 9
-"""Digits of a commit's name that people read."""
+__all__ = ["DomainEntry", "Entry", "Fact", "domain_history", "lock_history"]
 
 # Section of the declared inputs → what kind of change one in it is; the words of a plan's categories.
 _SECTIONS = {
@@ -37,41 +32,15 @@ _SECTIONS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Committed:
-    """A lock as a commit left it.
-
-    Attributes:
-        commit: its full name; None for the working tree.
-        date: ISO 8601; empty for the working tree.
-        subject: first line of the message.
-        lock: it; None where it was removed or is damaged.
-        digest: of the lock; empty where there is none.
-        problem: why there is none, in words.
-        side: digest of the lock at the commit's first parent, where the commit is a merge.
-    """
-
-    commit: str | None
-    date: str
-    subject: str
-    lock: Lock | None
-    digest: str = ""
-    problem: str = ""
-    side: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The part every entry has."""
-        return {"commit": self.commit, "date": self.date or None, "subject": self.subject}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
     """One thing that changed.
 
     Attributes:
-        kind: of data `added`, `removed`, `revised` or `moved`; of what was asked for `constraint`, `objective`, `proxy`
-            or `solver`; `kept` for ratios; `decided` for how the weights came about.
+        kind: of data `added`, `removed`, `revised` or `moved`, and of several domains together `partitioned`, `merged`
+            or `regrouped`; of what was asked for `constraint`, `objective`, `proxy` or `solver`; `kept` for ratios;
+            `decided` for how the weights came about.
         subject: domain or field; empty for `kept` and `decided`.
-        before: the old value: tokens, name or declared value.
+        before: the old value: tokens, name, declared value, or the shares of several domains.
         after: the new value.
         reason: in words, where values do not say it.
     """
@@ -157,126 +126,87 @@ class DomainEntry:
         }
 
 
-def lock_history(committed: Sequence[Committed], *, complete: bool = True) -> tuple[Entry, ...]:
+def lock_history(
+    committed: Sequence[Committed], *, complete: bool = True, origins: Origins = unknown_origins
+) -> tuple[Entry, ...]:
     """What each of `committed` (newest first) changed.
 
     Args:
         committed: the locks.
         complete: no older ones are missing.
+        origins: tells what was split or merged; the locks alone do not.
     """
-    line, entries = _Line.of(committed), []
+    line, entries = Line.of(committed), []
     for number, at in enumerate(committed):
-        before = line.lock_before(number)
-        facts = () if at.lock is None else tuple(_facts(at.lock, before, line.origin(number, complete=complete)))
-        entries.append(Entry(at=at, before=before, facts=facts))
+        past = _Past(line.lock_before(number), line.origin(number, complete=complete), origins)
+        facts = () if at.lock is None else tuple(_facts(at.lock, past))
+        entries.append(Entry(at=at, before=past.lock, facts=facts))
     return tuple(entries)
 
 
-def domain_history(committed: Sequence[Committed], domain: str, *, complete: bool = True) -> tuple[DomainEntry, ...]:
+def domain_history(
+    committed: Sequence[Committed], domain: str, *, complete: bool = True, origins: Origins = unknown_origins
+) -> tuple[DomainEntry, ...]:
     """A domain over `committed` (newest first), under whatever name its documents had; empty where it never was.
 
     Args:
         committed: the locks.
         domain: its name in the newest lock that has one of that name.
         complete: no older locks are missing.
+        origins: tells what was split or merged; the locks alone do not.
     """
-    line = _Line.of(committed)
+    line = Line.of(committed)
     names = line.names(domain)
     entries = []
     for number, at in enumerate(committed):
-        before, older = line.lock_before(number), line.before(number)
+        past = _Past(line.lock_before(number), line.origin(number, complete=complete), origins)
+        older = line.before(number)
         if at.lock is None:
             if names and min(names) <= number <= max(names):
                 entries.append(DomainEntry(at=at, name=None, weight=None, before=None, reason=at.problem, changed=True))
         elif number in names:
-            entries.append(_domain_entry(at, at.lock, names[number], before, line.origin(number, complete=complete)))
-        elif before is not None and older in names:
-            entries.append(_end(at, at.lock, names[older], before))
+            entries.append(_domain_entry(at, at.lock, names[number], past))
+        elif past.lock is not None and older in names:
+            entries.append(_end(at, at.lock, names[older], past))
     return tuple(entries)
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """Committed locks by number, newest first, and the number of each digest: of the oldest commit that has it."""
+class _Past:
+    """What a lock is compared with: the lock before, where it comes from instead of that, and who tells of splits."""
 
-    committed: Sequence[Committed]
-    numbers: Mapping[str, int]
+    lock: Lock | None
+    origin: str
+    origins: Origins
 
-    @classmethod
-    def of(cls, committed: Sequence[Committed]) -> _Line:
-        return cls(committed, {at.digest: number for number, at in enumerate(committed) if at.lock is not None})
-
-    def lock(self, number: int) -> Lock:
-        lock = self.committed[number].lock
-        assert lock is not None, "only whole locks have a number to go by"
-        return lock
-
-    def lock_before(self, number: int) -> Lock | None:
-        older = self.before(number)
-        return None if older is None else self.lock(older)
-
-    def before(self, number: int) -> int | None:
-        """Which lock the one at `number` is compared with; of a merge the side it was made on."""
-        at = self.committed[number]
-        if at.lock is None:
-            return None
-        known = [digest for digest in at.lock.parents if digest in self.numbers]
-        if known and not self._again(number):
-            return self.numbers[at.side if at.side in known else known[0]]
-        if not at.lock.parents and not self._again(number):
-            return None
-        lineage = at.lock.lineage
-        older = (n for n in range(number + 1, len(self.committed)) if self.committed[n].lock is not None)
-        return next((n for n in older if self.lock(n).lineage == lineage), None)
-
-    def _again(self, number: int) -> bool:
-        """An older commit has this very lock: it was put back."""
-        return self.numbers[self.committed[number].digest] != number
-
-    def origin(self, number: int, *, complete: bool) -> str:
-        """Where the lock at `number` comes from, where that is not the lock it is compared with; else empty."""
-        lock = self.committed[number].lock
-        if lock is None:
-            return ""
-        if self._again(number):
-            first = self.committed[self.numbers[self.committed[number].digest]]
-            return f"put back as it was in {(first.commit or '')[:SHOWN]}"
-        if self.before(number) is not None:
-            return ""
-        if not lock.parents:
-            return "the first lock"
-        return "the lock before is not in this history" + ("" if complete else ", the clone is shallow")
-
-    def names(self, domain: str) -> dict[int, str]:
-        """Number of each lock that has the domain → its name there; from the newest to older ones, by content."""
-        start = next((n for n, c in enumerate(self.committed) if c.lock is not None and domain in c.lock.domains), None)
-        names = {} if start is None else {start: domain}
-        for number in range(start or 0, len(self.committed)):
-            if number not in names:
-                continue
-            before = self.before(number)
-            parents = [self.numbers[digest] for digest in self.lock(number).parents if digest in self.numbers]
-            for older in {*parents, *([] if before is None else [before])}:
-                name = _name_before(self.lock(number), self.lock(older), names[number])
-                if name is not None and older > number:
-                    names.setdefault(older, name)
-        return names
+    def groups(self, lock: Lock) -> tuple[Regrouped, ...]:
+        return () if self.lock is None else self.origins(self.lock, lock)
 
 
-def _facts(lock: Lock, before: Lock | None, origin: str) -> Iterator[Fact]:
+def _facts(lock: Lock, past: _Past) -> Iterator[Fact]:
+    before = past.lock
     if before is None:
         size = _count(len(lock.domains), "domain")
-        yield Fact(kind="decided", reason=f"{origin}: {size}, {_decided(lock, None)}")
+        yield Fact(kind="decided", reason=f"{past.origin}: {size}, {_decided(lock, None)}")
         return
-    diff = diff_locks(before, lock)
+    diff = diff_locks(before, lock, past.origins)
+    yield from (_regrouped(group) for group in diff.regrouped)
     for change in diff.data:
+        if change.kind in ("partitioned", "merged", "regrouped"):
+            continue
         old, new = (change.was, change.domain) if change.kind == "moved" else (change.before, change.after)
         yield Fact(kind=change.kind, subject=change.domain, before=old, after=new)
     for asked in diff.inputs:
         kind = _SECTIONS.get(asked.field.partition(".")[0], "objective")
         yield Fact(kind=kind, subject=asked.field, before=asked.before, after=asked.after)
     yield from _kept(lock, diff)
-    yield Fact(kind="decided", reason=origin or _decided(lock, before))
+    yield Fact(kind="decided", reason=past.origin or _decided(lock, before))
+
+
+def _regrouped(group: Regrouped) -> Fact:
+    said = group.as_json()
+    reason = "as samples of the documents tell" if group.estimated else ""
+    return Fact(kind=group.kind, subject=group.in_short(), before=said["before"], after=said["after"], reason=reason)
 
 
 def _kept(lock: Lock, diff: LockDiff) -> Iterator[Fact]:
@@ -313,21 +243,38 @@ def _solved(lock: Lock, before: Lock | None) -> str:
     return f"estimated from {runs}, {new} of them new" if new else f"re-solved from the same {runs}"
 
 
-def _name_before(lock: Lock, before: Lock, name: str) -> str | None:
-    return former_names(contents_of(lock), contents_of(before)).get(name)
-
-
-def _end(at: Committed, lock: Lock, name: str, before: Lock) -> DomainEntry:
+def _end(at: Committed, lock: Lock, name: str, past: _Past) -> DomainEntry:
+    before = past.lock
+    assert before is not None, "what ends was in the lock before"
     names = former_names(contents_of(lock), contents_of(before))
     new = next((new for new, old in names.items() if old == name), None)
-    reason = "removed" if new is None else f"renamed to {new}"
+    group = next((group for group in past.groups(lock) if name in group.before), None)
+    gone = "removed" if group is None else _went(group)
+    reason = gone if new is None else f"renamed to {new}"
     return DomainEntry(at=at, name=None, weight=None, before=before.weights[name], reason=reason, changed=True)
 
 
-def _domain_entry(at: Committed, lock: Lock, name: str, before: Lock | None, origin: str) -> DomainEntry:
-    weight, was = lock.weights[name], None if before is None else _name_before(lock, before, name)
+def _went(group: Regrouped) -> str:
+    """What became of a domain that was split or merged."""
+    into = ", ".join(group.after)
+    return f"{group.kind} into {into}"
+
+
+def _came(group: Regrouped | None) -> str:
+    """What a domain came from."""
+    if group is None:
+        return "added"
+    came = ", ".join(group.before)
+    return f"part of {came}" if group.kind == "partitioned" else f"{group.kind} from {came}"
+
+
+def _domain_entry(at: Committed, lock: Lock, name: str, past: _Past) -> DomainEntry:
+    before, origin = past.lock, past.origin
+    weight, was = lock.weights[name], None if before is None else name_before(lock, before, name)
+    group = next((group for group in past.groups(lock) if name in group.after), None)
     if before is None or was is None:
-        reason = f"{origin}: {_decided(lock, None)}" if before is None else f"added: {origin or _decided(lock, before)}"
+        how = origin or _decided(lock, before)
+        reason = f"{origin}: {_decided(lock, None)}" if before is None else f"{_came(group)}: {how}"
         return DomainEntry(at=at, name=name, weight=weight, before=None, reason=reason, changed=True)
     old, new = before.domains[was], lock.domains[name]
     then = (before.weights[was], was, old.content, old.repetition)
@@ -336,18 +283,20 @@ def _domain_entry(at: Committed, lock: Lock, name: str, before: Lock | None, ori
         name=name,
         weight=weight,
         before=before.weights[was],
-        reason=origin or _reason(lock, before, name, was),
+        reason=origin or _reason(lock, before, (name, was), group),
         changed=(weight, name, new.content, new.repetition) != then,
     )
 
 
-def _reason(lock: Lock, before: Lock, name: str, was: str) -> str:
-    """Why a domain's weight is what it is now, given the lock before."""
+def _reason(lock: Lock, before: Lock, names: tuple[str, str], group: Regrouped | None) -> str:
+    """Why a domain's weight is what it is now, given the lock before, its names now and then, and if it was split."""
+    name, was = names
     moved = f"renamed from {was}; " if was != name else ""
     old, new = before.domains[was], lock.domains[name]
     now, then = lock.weights[name], before.weights[was]
     if old.content != new.content:
-        return f"{moved}re-estimated: its documents changed, {old.tokens:,} → {new.tokens:,} tokens"
+        how = "re-estimated" if group is None else _went(group) if name in group.before else _came(group)
+        return f"{moved}{how}: its documents changed, {old.tokens:,} → {new.tokens:,} tokens"
     if now == then:
         again = f"passes {old.repetition:.2f} → {new.repetition:.2f}" if old.repetition != new.repetition else ""
         return f"{moved}{again}".removesuffix("; ") or "unchanged"

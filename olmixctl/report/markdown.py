@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from olmixctl.lock.diff import LockDiff
+from olmixctl.lock.regrouped import Regrouped
 from olmixctl.mixture import GRID
 from olmixctl.report.numbers import NONE, bits, count, factor, flops, loss_unit, percent, plural, points, seconds
 from olmixctl.report.text_changes import ACTIONS, detail_in_words, is_size, values_in_words
-from olmixctl.report.text_diff import kept_in_words, surely, tokens_in_words
+from olmixctl.report.text_diff import (
+    alone,
+    kept_in_words,
+    members_of,
+    regrouped_in_words,
+    size_in_words,
+    surely,
+    tokens_in_words,
+)
 from olmixctl.report.text_plan import price, step_in_words
 from olmixctl.report.text_rounds import at_most, rounds_in_words
 from olmixctl.report.text_strategies import laws_in_words, loss_in_words
@@ -45,10 +54,13 @@ def diff_markdown(diff: LockDiff) -> str:
     parts = [f"### Mix {_code(diff.name)}: serial {before} → {after}"]
     if diff.empty:
         parts.append("No difference in weights, data or what is asked for.")
-    rows = [[_name(w.domain, w.was), _share(w.before), _share(w.after), points(w.delta / GRID)] for w in diff.weights]
+    weights, lone = alone(diff)
+    rows = [row for group in diff.regrouped for row in _group_rows(group)]
+    rows += [[_name(w.domain, w.was), _share(w.before), _share(w.after), points(w.delta / GRID)] for w in weights]
     parts.append(_table(["domain", "before", "after", "change"], rows))
     parts.append(f"{kept_in_words(diff.kept)}." if diff.kept and not diff.empty else "")
-    data = [[_code(d.domain), d.kind, _escaped(tokens_in_words(d))] for d in diff.data]
+    data = [[_code(regrouped_in_words(g.before, g.after)), g.kind, size_in_words(g)] for g in diff.regrouped]
+    data += [[_code(d.domain), d.kind, _escaped(tokens_in_words(d))] for d in lone]
     parts.append(_table(["data", "", "size"], data, right=False))
     inputs = [[_code(i.field), *map(_escaped, values_in_words(i.before, i.after))] for i in diff.inputs]
     parts.append(_table(["asked for", "before", "after"], inputs))
@@ -56,6 +68,14 @@ def diff_markdown(diff: LockDiff) -> str:
     parts.append(_table([f"predicted {loss_unit(diff.trainer)}", "before", "after"], metrics) if not diff.empty else "")
     parts += [f"{_escaped(text[0].upper() + text[1:])}." for text in surely(diff)] if not diff.empty else []
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _group_rows(group: Regrouped) -> list[list[str]]:
+    """A row of the sum, and below it those that it is made of."""
+    before, after = group.shares
+    name = _code(regrouped_in_words(group.before, group.after))
+    members = [[f"… {_code(name)}", _share(was), _share(now), ""] for name, was, now in members_of(group)]
+    return [[name, _share(before), _share(after), points((after - before) / GRID)], *members]
 
 
 def in_section(text: str, name: str, body: str) -> str:

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 
 from olmixctl.lock.diff import DataChange, KeptTogether, LockDiff, MetricChange, WeightChange
+from olmixctl.lock.regrouped import Regrouped
 from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, bits, count, loss_unit, percent, plural, points
 from olmixctl.report.text_changes import values_in_words
 from olmixctl.report.text_confidence import chances_in_words, change_in_words, ranked_in_words, worse_in_words
 
-__all__ = ["diff_text", "kept_in_words", "surely", "tokens_in_words"]
+__all__ = [
+    "alone",
+    "diff_text",
+    "kept_in_words",
+    "members_of",
+    "regrouped_in_words",
+    "size_in_words",
+    "surely",
+    "tokens_in_words",
+]
 
 _KINDS: dict[str, tuple[str, Tone]] = {
     "added": ("+", "good"),
     "removed": ("-", "bad"),
     "revised": ("~", "care"),
     "moved": (">", "key"),
+    "partitioned": ("/", "key"),
+    "merged": ("&", "key"),
+    "regrouped": ("&", "key"),
 }
+
+_LONGEST_SIDE = 28
+"""Letters of the domains of a side that are named where it is told what was split or merged; more are counted."""
 
 
 def diff_text(diff: LockDiff, look: Look) -> str:
@@ -52,6 +69,37 @@ def tokens_in_words(change: DataChange) -> str:
     return f"{count(change.before)} → {count(change.after)} tokens"
 
 
+def regrouped_in_words(before: Collection[str], after: Collection[str]) -> str:
+    """What became of what: both sides as a sum of domains, or their number where they are many."""
+    return " → ".join(_side(side) for side in (before, after))
+
+
+def _side(domains: Collection[str]) -> str:
+    text = " + ".join(domains)
+    return text if len(domains) == 1 or len(text) <= _LONGEST_SIDE else plural(len(domains), "domain")
+
+
+def size_in_words(group: Regrouped) -> str:
+    """The tokens of domains that were split or merged, before and after."""
+    before, after = (count(tokens) for tokens in group.tokens)
+    size = f"{after} tokens" if before == after else f"{before} → {after} tokens"
+    return f"{size}, told by samples of them" if group.estimated else size
+
+
+def members_of(group: Regrouped) -> list[tuple[str, int | None, int | None]]:
+    """The domains of each side that is several: name, millionths before and after."""
+    names = {name for side in (group.before, group.after) if len(side) > 1 for name in side}
+    return [(name, group.before.get(name), group.after.get(name)) for name in sorted(names)]
+
+
+def alone(diff: LockDiff) -> tuple[list[WeightChange], list[DataChange]]:
+    """The weights and the data that no split or merge tells of."""
+    olds = {old for group in diff.regrouped for old in group.before}
+    news = {new for group in diff.regrouped for new in group.after}
+    weights = [w for w in diff.weights if w.domain not in (olds if w.after is None else news)]
+    return weights, [d for d in diff.data if d.domain not in (olds if d.after is None else news)]
+
+
 def _weights(diff: LockDiff, look: Look) -> list[str]:
     lines = [heading("Weights", look, "shares in percent, change in points")]
     columns = [
@@ -61,22 +109,27 @@ def _weights(diff: LockDiff, look: Look) -> list[str]:
         Column("after", right=True),
         Column("change", right=True),
     ]
-    lines += table(columns, [_weight_row(change) for change in diff.weights], look) if diff.weights else []
+    rows = [row for group in diff.regrouped for row in _group_rows(group)]
+    rows += [_weight_row(change) for change in alone(diff)[0]]
+    lines += table(columns, rows, look) if rows else []
     return [*lines, *(wrapped(f"= {kept_in_words(diff.kept)}", look, hanging=4, tone="faint") if diff.kept else [])]
+
+
+def _group_rows(group: Regrouped) -> list[Row]:
+    """A row of the sum, and below it those that it is made of."""
+    name, (before, after) = regrouped_in_words(group.before, group.after), group.shares
+    members: list[Row] = [["", f"  {name}", _share(was), _share(now), ""] for name, was, now in members_of(group)]
+    return [[Cell(*_KINDS[group.kind]), name, _share(before), _share(after), _change(after - before)], *members]
 
 
 def _weight_row(change: WeightChange) -> Row:
     kind = "added" if change.before is None else "removed" if change.after is None else "revised"
-    symbol, tone = _KINDS[kind]
     name = change.domain if change.was is None else f"{change.domain} (was {change.was})"
-    moved: Tone = "good" if change.delta > 0 else "bad" if change.delta < 0 else "plain"
-    return [
-        Cell(symbol, tone),
-        name,
-        _share(change.before),
-        _share(change.after),
-        Cell(points(change.delta / GRID), moved),
-    ]
+    return [Cell(*_KINDS[kind]), name, _share(change.before), _share(change.after), _change(change.delta)]
+
+
+def _change(millionths: int) -> Cell:
+    return Cell(points(millionths / GRID), "good" if millionths > 0 else "bad" if millionths < 0 else "plain")
 
 
 def _share(millionths: int | None) -> str:
@@ -86,7 +139,10 @@ def _share(millionths: int | None) -> str:
 def _data(diff: LockDiff, look: Look) -> list[str]:
     if not diff.data:
         return []
-    rows: list[Row] = [[Cell(*_KINDS[d.kind]), d.domain, d.kind, tokens_in_words(d)] for d in diff.data]
+    rows: list[Row] = [
+        [Cell(*_KINDS[g.kind]), regrouped_in_words(g.before, g.after), g.kind, size_in_words(g)] for g in diff.regrouped
+    ]
+    rows += [[Cell(*_KINDS[d.kind]), d.domain, d.kind, tokens_in_words(d)] for d in alone(diff)[1]]
     return [heading("Data", look), *table([Column("")] * 4, rows, look)]
 
 

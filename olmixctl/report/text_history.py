@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from olmixctl.lock.history import SHOWN, Committed, DomainEntry, Entry, Fact
+from olmixctl.lock.history import DomainEntry, Entry, Fact
+from olmixctl.lock.line import SHOWN, Committed
 from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, percent, plural
 from olmixctl.report.text_changes import values_in_words
+from olmixctl.report.text_diff import regrouped_in_words
 
 __all__ = ["domain_text", "history_text"]
 
@@ -17,6 +19,9 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "removed": ("-", "bad"),
     "revised": ("~", "care"),
     "moved": (">", "key"),
+    "partitioned": ("/", "key"),
+    "merged": ("&", "key"),
+    "regrouped": ("&", "key"),
     "kept": ("=", "faint"),
     "decided": (" ", "plain"),
 }
@@ -89,6 +94,10 @@ def _words(fact: Fact) -> str:
             )
         case "moved":
             return f"{fact.subject}  renamed, was {fact.before}"
+        case "partitioned" | "merged" | "regrouped":
+            before, after = (percent(sum(side.values())) for side in (fact.before, fact.after))
+            told = f", {fact.reason}" if fact.reason else ""
+            return f"{regrouped_in_words(fact.before, fact.after)}  {fact.kind}, {before} → {after} together{told}"
         case "kept":
             return f"{fact.subject}  {percent(fact.before)} → {percent(fact.after)}, {fact.reason}"
         case "decided":

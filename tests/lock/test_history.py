@@ -8,7 +8,8 @@ from locks import make_domain, make_lock
 
 from olmixctl.fingerprint import sha256_hex
 from olmixctl.lock.codec import digest_of
-from olmixctl.lock.history import Committed, domain_history, lock_history
+from olmixctl.lock.history import domain_history, lock_history
+from olmixctl.lock.line import Committed
 from olmixctl.lock.model import LockedSolution
 
 OLD = {"code": 0.25, "web": 0.75}
