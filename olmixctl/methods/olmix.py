@@ -13,11 +13,11 @@ from functools import partial
 from olmixctl.errors import IncompleteError, InfeasibleError, IntegrityError
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.whole import RESTORE
-from olmixctl.methods.laws import Fitted, best_from, best_near, certified, objective_of, predict
+from olmixctl.methods.laws import Fitted, best_from, best_near, certified, convex_at, objective_of, predict
 from olmixctl.methods.problem import bounds, breaks, collapsed_reference, is_convex, mix_problem
 from olmixctl.methods.steady import masses, still_optimal
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
-from olmixctl.plan.build import evidence_weights
+from olmixctl.plan.evidence import evidence_weights
 from olmixctl.plan.model import Observed
 from olmixctl.plan.rounds import sizes
 from olmixctl.solve.certificate import Certificate
@@ -184,7 +184,7 @@ def solve_mix(
     if standing is not None:
         rounded, certificate = standing
     else:
-        rounded = round_solution(problem, solution.point)
+        rounded = round_solution(problem, solution.point, convex_at(problem, fitted, solution.point))
         certificate = certified(problem, fitted, rounded.coordinates.as_mixture())
     return Solved(
         problem=problem,
@@ -215,12 +215,6 @@ def fitted_problem(observed: Observed, coordinates: Coordinates, fitted: Fitted)
         never_sampled=fitted.fit.status.never_sampled,
         at_reference=predict(fitted, collapsed_reference(coordinates, observed.reference)),
     )
-
-
-def certify_mix(observed: Observed, coordinates: Coordinates, fitted: Fitted, weights: GridMixture) -> Certificate:
-    """How far recorded weights can be from optimal under refitted laws."""
-    problem = fitted_problem(observed, coordinates, fitted)
-    return certified(problem, fitted, masses(coordinates, weights).as_mixture())
 
 
 def keep_ratios(observed: Observed, coordinates: Coordinates) -> tuple[GridMixture, bool]:

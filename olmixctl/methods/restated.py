@@ -13,7 +13,7 @@ from decimal import Decimal
 from olmixctl.errors import InfeasibleError
 from olmixctl.lock.model import CrossValidation, Lock, LockedMetric, LockedSolution, LockedSurrogate
 from olmixctl.methods.checks import VerifyCheck
-from olmixctl.methods.laws import Fitted, best_near, certified, objective_of
+from olmixctl.methods.laws import Fitted, best_near, certified, convex_at, objective_of
 from olmixctl.methods.olmix import convex_answer, fitted_problem, solve_mix
 from olmixctl.methods.record import predicted_of, solution_of, surrogate_of
 from olmixctl.methods.steady import masses
@@ -70,7 +70,7 @@ def restated(
     except (InfeasibleError, SolveError) as error:
         yield VerifyCheck(name="weights", ok=False, detail=f"the mix cannot be solved again: {error.message}")
         return
-    yield _weights(lock, problem, best)
+    yield _weights(lock, problem, fitted, best)
     yield _solution(lock.solution, best, certificate, at_convex)
     yield predicted
 
@@ -78,10 +78,12 @@ def restated(
 def _optimality(certificate: Certificate, fitted: Fitted, at_convex: float | None) -> VerifyCheck:
     """The certificate of the recorded weights; of laws that are not convex it proves less, and the detail says so."""
     gap, off = max(certificate.gap, 0.0), f"bounds off by {certificate.primal:.1e}"
+    if certificate.forced:
+        off = f"of which whole millionths inside the bounds force {certificate.forced:.1e}, {off}"
     if fitted.guide is None:
         detail = f"within {gap:.1e} of the optimum, {off}"
         return VerifyCheck(name="optimality", ok=certificate.ok, detail=detail)
-    if at_convex is not None and certificate.objective > at_convex + ROUNDED_TOLERANCE:
+    if at_convex is not None and certificate.objective > at_convex + ROUNDED_TOLERANCE + certificate.forced:
         worse = certificate.objective - at_convex
         detail = f"the answer of the convex laws is better by {worse:.1e} under these laws"
         return VerifyCheck(name="optimality", ok=False, detail=detail)
@@ -146,7 +148,7 @@ def _choice_problem(stated: LockedSurrogate, declared: str) -> str:
     return ""
 
 
-def _weights(lock: Lock, problem: MixProblem, best: Solution) -> VerifyCheck:
+def _weights(lock: Lock, problem: MixProblem, fitted: Fitted, best: Solution) -> VerifyCheck:
     """The recorded weights are the optimum, rounded; unless they are said to stand from an earlier lock."""
     if lock.solution.weights_from is not None:
         detail = f"those of serial {lock.solution.weights_from}, still optimal within tolerance"
@@ -154,7 +156,7 @@ def _weights(lock: Lock, problem: MixProblem, best: Solution) -> VerifyCheck:
     if problem.kl == 0:
         # Without KL the optimum may be a face; optimality is then all there is to check.
         return VerifyCheck(name="weights", ok=True, detail="one of the optimal mixes: without KL there may be several")
-    rounded = round_solution(problem, best.point).leaves
+    rounded = round_solution(problem, best.point, convex_at(problem, fitted, best.point)).leaves
     moved = {d: points - rounded[d] for d, points in lock.weights.items() if abs(points - rounded[d]) > POINTS}
     worst = max(moved, key=lambda d: (abs(moved[d]), d), default="")
     which = "local optimum, found" if best.status == "local" else "optimum, solved"

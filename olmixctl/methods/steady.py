@@ -63,7 +63,7 @@ def still_optimal(
         return None
     point = masses(coordinates, weights)
     found = judge(point.as_mixture())
-    near = found.objective - best <= ROUNDED_TOLERANCE
+    near = found.objective - best <= ROUNDED_TOLERANCE + found.forced
     return (Rounded(weights, point), found) if found.ok and near else None
 
 

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from olmixctl.solve.exponents import Array
 from olmixctl.solve.feasible import with_room
+from olmixctl.solve.grid import forced
 from olmixctl.solve.interior import Interior, minimise
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.solve.program import LEAST, Program, build
 
-__all__ = ["EXACT_TOLERANCE", "ROUNDED_TOLERANCE", "Certificate", "certify", "certify_program"]
+__all__ = ["EXACT_TOLERANCE", "ROUNDED_TOLERANCE", "Certificate", "certify", "certify_program", "on_grid"]
 
 EXACT_TOLERANCE = 1e-7
 """Objective units (bits per byte) for a solution in floats."""
@@ -43,7 +44,9 @@ class Certificate:
             what `primal` allows.
         objective: at the point.
         bound: the proven lower bound.
-        ok: primal and gap are within the tolerance.
+        ok: primal and gap are within the tolerance; the gap less what the grid forces.
+        forced: how far above the bound every mix of whole millionths is proven to lie that keeps the rows exactly
+            (`solve.grid`). Looked for only where the gap of a rounded mix is above the tolerance; else 0.
     """
 
     primal: float
@@ -52,6 +55,7 @@ class Certificate:
     objective: float
     bound: float
     ok: bool
+    forced: float = 0.0
 
 
 def certify(
@@ -68,7 +72,20 @@ def certify(
         ValueError: the point lacks a coordinate, or a metric has no fit.
     """
     program = with_room(build(problem, metrics))
-    return certify_program(program, point, minimise(program), tolerance=tolerance)
+    anchor = minimise(program)
+    found = certify_program(program, point, anchor, tolerance=tolerance)
+    return on_grid(problem, program, found, anchor, point, tolerance=tolerance)
+
+
+def on_grid(
+    problem: MixProblem, program: Program, found: Certificate, anchor: Interior, point: Mapping[str, float],
+    *, tolerance: float,
+) -> Certificate:  # fmt: skip
+    """`found`, less what the grid forces, where it is the gap alone that is too large."""
+    if found.ok or found.primal > tolerance or not tolerance < found.gap < math.inf or not problem.rows:
+        return found
+    least = forced(problem, program, anchor.x_C, point, (tolerance, found.primal))
+    return replace(found, forced=least, ok=found.gap <= tolerance + least)
 
 
 def certify_program(program: Program, point: Mapping[str, float], anchor: Interior, *, tolerance: float) -> Certificate:

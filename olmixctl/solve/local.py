@@ -19,7 +19,7 @@ import numpy as np
 
 from olmixctl.errors import InfeasibleError
 from olmixctl.mixture import Mixture
-from olmixctl.solve.certificate import ROUNDED_TOLERANCE, Certificate
+from olmixctl.solve.certificate import ROUNDED_TOLERANCE, Certificate, on_grid
 from olmixctl.solve.exact import Solution, optimum
 from olmixctl.solve.exponents import Array
 from olmixctl.solve.feasible import with_room
@@ -131,7 +131,10 @@ def _certificate(land: Landscape, x_C: Array, tolerance: float) -> Certificate:
     primal, bound = max(land.breach(x_C), over), program.value(found.x_C)
     gap = objective - bound
     ok = primal <= tolerance and found.converged and -tolerance <= gap <= tolerance
-    return Certificate(primal=primal, dual=found.residual, gap=gap, objective=objective, bound=bound, ok=ok)
+    plain = Certificate(primal=primal, dual=found.residual, gap=gap, objective=objective, bound=bound, ok=ok)
+    if not found.converged:
+        return plain
+    return on_grid(land.problem, program, plain, found, land.point(x_C), tolerance=tolerance)
 
 
 def _loosened(land: Landscape, over: float) -> MixProblem:

@@ -79,10 +79,12 @@ class Program:
 
     def divergence(self, x_C: Array) -> float:
         """λ KL of the expanded mix; 0 log 0 is 0."""
-        if self.kl == 0:
-            return 0.0
+        return float(self.divergences(x_C).sum()) + self.constant if self.kl > 0 else 0.0
+
+    def divergences(self, x_C: Array) -> Array:
+        """What each free coordinate adds to `divergence`: C."""
         logs_C = np.log(np.where(x_C > 0, x_C, 1.0) / self.reference_C)
-        return self.kl * float(np.sum(x_C * logs_C + self.tilt_C * x_C)) + self.constant
+        return np.asarray(self.kl * (x_C * logs_C + self.tilt_C * x_C))
 
     def loss_slopes(self, x_C: Array) -> Array:
         """∂ losses / ∂ x: F × C."""

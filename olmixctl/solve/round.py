@@ -9,23 +9,29 @@ Guardrails are predictions, not token budgets: rounding may move them by some 1e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmixctl.errors import InfeasibleError
-from olmixctl.mixture import GRID, GridMixture, round_to_grid
-from olmixctl.solve.problem import LinearBound, MixProblem
+from olmixctl.mixture import GRID, GridMixture, Mixture, round_to_grid
+from olmixctl.solve.exponents import Array
+from olmixctl.solve.grid import Millionths, least
+from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
+from olmixctl.solve.program import Program, build
 
 __all__ = ["Rounded", "round_solution"]
 
 Points = dict[str, int]
 
-_NEAR, _NODES = 1000, 5000
-"""Millionths that a share may be moved when moves are searched for together; how many cases are looked at."""
+_NEAR, _HELD = (1000.0, 30_000.0), 2.0
+"""Millionths that a share may be moved when moves are searched for together, and where none are found; that one that
+is held may be."""
+_OF_RAILS = 5e-6
+"""What such moves may break a guardrail by, bits per byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,14 @@ class Rounded:
     coordinates: GridMixture
 
 
-def round_solution(problem: MixProblem, point: Mapping[str, float]) -> Rounded:
+def round_solution(problem: MixProblem, point: Mapping[str, float], laws: Sequence[ConvexMetric] = ()) -> Rounded:
     """`point` (coordinate → weight) on the grid by largest remainder, under the bounds.
+
+    Args:
+        problem: its bounds are kept.
+        point: the optimum.
+        laws: by which it is one; where rows force moves of many millionths, they say which cost least. Without laws
+            the nearest mix is taken.
 
     Raises:
         InfeasibleError: no mix of whole millionths near the point meets the bounds (a bound pair narrower than the
@@ -56,7 +68,7 @@ def round_solution(problem: MixProblem, point: Mapping[str, float]) -> Rounded:
         leaves = dict(coordinates.expand_to_grid(GridMixture(units), lower=low, upper=high))
     except ValueError as error:
         raise _no_room(problem, str(error)) from error
-    leaves = _repair(problem, leaves, low, high)
+    leaves = _repair(problem, leaves, low, high) or _together(problem, laws, point, (leaves, low, high))
     mass = {name: sum(leaves[leaf] for leaf in inside) for name, inside in members.items()}
     return Rounded(GridMixture(leaves), GridMixture(mass))
 
@@ -85,6 +97,10 @@ def _leaf_bounds(problem: MixProblem, point: Mapping[str, float]) -> tuple[Point
     return low, high
 
 
+def _over_several(problem: MixProblem) -> list[LinearBound]:
+    return [row for row in problem.rows if not _single(row)]
+
+
 def _single(row: LinearBound) -> bool:
     return len(row.coefficients) == 1 and next(iter(row.coefficients.values())) > 0
 
@@ -96,15 +112,14 @@ def _exact(row: LinearBound, divisor: Fraction) -> tuple[Fraction | None, Fracti
     return lower, upper
 
 
-def _repair(problem: MixProblem, leaves: Points, low: Points, high: Points) -> Points:
-    """Move single millionths between leaves until every row over several leaves holds exactly.
+def _repair(problem: MixProblem, leaves: Points, low: Points, high: Points) -> Points | None:
+    """Move single millionths between leaves until every row over several leaves holds exactly; None where no single
+    move helps before that.
 
     Each move lowers the total violation the most; ties go to domains that have points already, then by name.
     Rounding breaks a row by at most a millionth a leaf, so the moves are few.
     """
-    rows = [row for row in problem.rows if not _single(row)]
-    if not rows:
-        return leaves
+    rows = _over_several(problem)
     names = sorted(leaves)
     points = dict(leaves)
     for _ in range(4 * len(names)):
@@ -116,45 +131,67 @@ def _repair(problem: MixProblem, leaves: Points, low: Points, high: Points) -> P
         source, target = move
         points[source] -= 1
         points[target] += 1
-    found = _nearest(rows, leaves, low, high)
-    if found is None or any(_violation(row, found) > 0 for row in rows):
-        broken = next(row for row in rows if _violation(row, points) > 0)
-        raise _no_room(problem, f"{broken.name} cannot be kept by whole millionths")
+    return None
+
+
+def _together(
+    problem: MixProblem, laws: Sequence[ConvexMetric], point: Mapping[str, float], at: tuple[Points, Points, Points]
+) -> Points:
+    """Several moves at once, the best there are: where none helps alone, as with a ratio held from both sides.
+
+    Raises:
+        InfeasibleError: none were found.
+    """
+    leaves, low, high = at
+    program = _objective(problem, laws, point)
+    some = _admissible(problem, program, program.vector(point), (leaves, low, high))
+    found_V = None
+    for near in _NEAR:
+        found_V = found_V if found_V is not None else least(program, program.vector(point), _within(some, near))[0]
+    found = leaves if found_V is None else dict(zip(sorted(leaves), found_V.astype(int).tolist(), strict=True))
+    broken = [row for row in _over_several(problem) if _violation(row, found) > 0]
+    if broken:
+        raise _no_room(problem, f"{broken[0].name} cannot be kept by whole millionths")
     return found
 
 
-def _nearest(rows: list[LinearBound], leaves: Points, low: Points, high: Points) -> Points | None:
-    """The whole millionths nearest to `leaves` that keep every row, by branch and bound; None where none is near.
-
-    Rows that need several moves at once, none of which helps alone (a ratio held from both sides), end the repair by
-    single moves. The variables are the changes and, after them, their sizes.
-    """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    names = sorted(leaves)
-    start_L, count = np.array([leaves[name] for name in names], dtype=np.float64), len(names)
-    coefficient_KL, lower_K, upper_K = _as_arrays(rows, names)
-    now_K, rest_KL = coefficient_KL @ start_L, np.zeros_like(coefficient_KL)
-    one, none = np.eye(count), np.zeros((1, count))
-    solved = milp(
-        np.append(np.zeros(count), np.ones(count)),
-        constraints=[
-            LinearConstraint(np.hstack([none + 1, none]), 0, 0),
-            LinearConstraint(np.hstack([coefficient_KL, rest_KL]), lower_K - now_K, upper_K - now_K),
-            LinearConstraint(np.hstack([one, -one]), -np.inf, 0),
-            LinearConstraint(np.hstack([-one, -one]), -np.inf, 0),
-        ],
-        integrality=np.append(np.ones(count), np.zeros(count)),
-        bounds=Bounds(
-            np.append(np.maximum([low[name] for name in names] - start_L, -_NEAR), np.zeros(count)),
-            np.append(np.minimum([high[name] for name in names] - start_L, _NEAR), np.full(count, _NEAR)),
-        ),
-        options={"node_limit": _NODES},
+def _admissible(
+    problem: MixProblem, program: Program, optimum_C: Array, at: tuple[Points, Points, Points]
+) -> Millionths:
+    """All whole millionths of leaves, sorted, that keep the rows over several; guardrails within `_OF_RAILS`."""
+    names = sorted(at[0])
+    start_V, low_V, high_V = (np.array([points[name] for name in names], dtype=np.float64) for points in at)
+    members = problem.coordinates.members()
+    into_CV = np.array([[float(name in members[c]) for name in names] for c in program.names])
+    row_KV, lower_K, upper_K = _as_arrays(_over_several(problem), names)
+    rail_K = np.array([side.name.startswith("guardrail:") for side in program.rows.sides_K], dtype=bool)
+    rail_KC, limit_K = program.rows.linearised(optimum_C)
+    into_CV = into_CV.reshape(len(program.names), len(names))
+    return Millionths(
+        start_V=start_V,
+        low_V=low_V,
+        high_V=high_V,
+        rows_KV=np.vstack([row_KV, rail_KC[rail_K] @ into_CV]),
+        lower_K=np.append(lower_K, np.full(np.count_nonzero(rail_K), -np.inf)),
+        upper_K=np.append(upper_K, GRID * (limit_K[rail_K] + _OF_RAILS / program.rows.scale_K[rail_K])),
+        into_CV=into_CV,
     )
-    if solved.x is None:
-        return None
-    moved = dict(zip(names, np.round(solved.x[:count]).astype(int).tolist(), strict=True))
-    return {name: leaves[name] + moved[name] for name in names}
+
+
+def _within(some: Millionths, near: float) -> Millionths:
+    """Those that are so near to the start; held ones stay where they are but for rounding."""
+    near_V = np.where(some.into_CV.any(axis=0), near, _HELD)
+    low_V, high_V = np.maximum(some.low_V, some.start_V - near_V), np.minimum(some.high_V, some.start_V + near_V)
+    return replace(some, low_V=low_V, high_V=high_V)
+
+
+def _objective(problem: MixProblem, laws: Sequence[ConvexMetric], point: Mapping[str, float]) -> Program:
+    """What rounding keeps low: the objective, or without laws KL(mix ‖ point)."""
+    if laws:
+        return build(problem, laws)
+    near = Mixture.normalised(problem.coordinates.expand(point))
+    bare = replace(problem, reference=near, kl=1.0, metric_weights={}, guardrails=(), worst_case=(), hold={})
+    return build(bare, ())
 
 
 def _as_arrays(rows: list[LinearBound], names: list[str]) -> tuple[NDArray[np.float64], ...]:
