@@ -5,7 +5,8 @@
 What is parametric is the law `saturating`; the smooth function, whose rate is learned per domain, is what that law
 misses: interactions. Few runs say little of the hyperparameters, so predictions average over them: draws from the
 normal distribution around the mode of the posterior (Laplace), of two models, one with free slopes and one whose
-slopes a are not negative. With more runs the mode alone gives the same, and with many it is found on a part of them.
+slopes a are not negative; of very few runs each counts by its evidence. With more runs the mode alone gives the same,
+and with many it is found on a part of them.
 
 Source of the parts: MacKay 1992 (Laplace and evidence), Neal 1996 (rates per input); the combination is ours and its
 measurements stand in docs/numerics.md. Array dimensions: R runs, C coordinates, S sampled ones, M metrics, K metrics
@@ -29,9 +30,13 @@ from olmixctl.surrogate.targets import Targets, status_of
 
 __all__ = ["Gaussian", "GaussianFit"]
 
-# Up to so many runs: draws around the mode; two models; hyperparameters from all runs.
-_FEW, _SOME, _MANY = 96, 192, 256
-_DRAWS = 16
+# Up to so many runs: many draws, and models by their evidence; draws around the mode; two models; hyperparameters from
+# all runs.
+_SCARCE, _FEW, _SOME, _MANY = 32, 96, 192, 256
+_MANY_DRAWS, _DRAWS = 64, 16
+# The power of the evidence that models count by. It is Laplace's, of priors that hold in part: the whole of it is too
+# sure, and at a third it does better.
+_TRUST = 0.3
 _ITERATIONS = 400
 # With more runs than `_SOME`; forty gave the same predictions as two hundred.
 _FEWER_ITERATIONS = 40
@@ -54,6 +59,7 @@ class GaussianFit:
         targets: the runs, standardised.
         free_DKP: hyperparameters of the model with free slopes, by draw.
         held_DKP: those of the model with slopes that are not negative; no draws when there are many runs.
+        held_K: how much that model counts, 0 to 1.
         status: read first.
     """
 
@@ -62,6 +68,7 @@ class GaussianFit:
     targets: Targets
     free_DKP: Array
     held_DKP: Array
+    held_K: Array
     status: FitStatus
 
     @property
@@ -88,10 +95,12 @@ class GaussianFit:
         gradient_MC = np.zeros((len(self.metrics), len(self.coordinates)))
         if not len(targets.floor_K):
             return gradient_MC
-        slopes_DKS = [e.gradient(here_S).reshape(-1, len(targets.floor_K), len(here_S)) for e in self._expected]
+        slope_KS = np.zeros((len(targets.floor_K), len(here_S)))
+        for share_K, found in self._expected:
+            slope_DKS = found.gradient(here_S).reshape(-1, *slope_KS.shape)
+            slope_KS += share_K[:, None] * slope_DKS.sum(axis=0)
         above_K1 = np.exp(targets.mean_K + targets.scale_K * self._expect(weights_C[None])[0])[:, None]
         rows, columns = np.flatnonzero(targets.moving_M), np.flatnonzero(targets.sampled_C)
-        slope_KS = np.concatenate(slopes_DKS).mean(axis=0)
         gradient_MC[np.ix_(rows, columns)] = above_K1 * targets.scale_K[:, None] * slope_KS
         return gradient_MC
 
@@ -102,50 +111,48 @@ class GaussianFit:
         return {**modes, "floors": targets.floor_K, "means": targets.mean_K, "scales": targets.scale_K}
 
     @cached_property
-    def _expected(self) -> tuple[Expected, ...]:
-        """The means of each model: a problem a draw and metric, all metrics of the first draw first."""
+    def _expected(self) -> tuple[tuple[Array, Expected], ...]:
+        """What a draw of each model counts (K), and its means: a problem a draw and metric, the first draw first."""
         targets, found = self.targets, []
-        for held, draws_DKP in ((False, self.free_DKP), (True, self.held_DKP)):
+        for held, share_K, draws_DKP in self._models():
             at_BP = draws_DKP.reshape(-1, draws_DKP.shape[2])
             every_BR = np.tile(targets.values_KR, (len(draws_DKP), 1))
             batches = _batches(len(at_BP), len(targets.weights_RS) ** 2)
             parts = [Process(targets.weights_RS, every_BR[b], held).posterior(at_BP[b]).expected for b in batches]
-            found += [Expected.joined(Process(targets.weights_RS, every_BR, held), parts)] if parts else []
+            if parts:
+                found.append((share_K, Expected.joined(Process(targets.weights_RS, every_BR, held), parts)))
         return tuple(found)
 
     def _expect(self, weights_NC: Array) -> Array:
         """Mean of the standardised logarithms, over all draws: N × K."""
         weights_NS, count = weights_NC[:, self.targets.sampled_C], len(self.targets.floor_K)
         sum_NK = np.zeros((len(weights_NS), count))
-        for found in self._expected:
+        for share_K, found in self._expected:
             for rows in _batches(len(weights_NS), found.solved_BR.size):
                 mean_BN = found.at(weights_NS[rows])
-                sum_NK[rows] += mean_BN.reshape(-1, count, mean_BN.shape[1]).sum(axis=0).T
-        return sum_NK / (len(self.free_DKP) + len(self.held_DKP))
+                sum_NK[rows] += mean_BN.reshape(-1, count, mean_BN.shape[1]).sum(axis=0).T * share_K
+        return sum_NK
 
     def _moments(self, weights_NC: Array) -> tuple[Array, Array]:
         """Mean and variance of the standardised logarithms, over all draws: N × K each."""
-        weights_NS = weights_NC[:, self.targets.sampled_C]
-        count = len(self.targets.floor_K)
+        targets, weights_NS = self.targets, weights_NC[:, self.targets.sampled_C]
+        count = len(targets.floor_K)
         first_NK, second_NK = np.zeros((len(weights_NC), count)), np.zeros((len(weights_NC), count))
-        draws = 0
-        for process, at_KP, batch in self._models():
-            posterior = process.posterior(at_KP)
-            for rows in _batches(len(weights_NS), len(process.weights_RC) * len(at_KP)):
-                mean_KN, variance_KN = posterior.at(weights_NS[rows])
-                first_NK[rows, batch] += mean_KN.T
-                second_NK[rows, batch] += (variance_KN + mean_KN**2).T
-            draws += batch.start == 0
-        mean_NK = first_NK / max(draws, 1)
-        return mean_NK, np.maximum(second_NK / max(draws, 1) - mean_NK**2, 0.0)
-
-    def _models(self) -> Iterator[tuple[Process, Array, slice]]:
-        """Every draw of every model, in batches of metrics."""
-        targets = self.targets
-        for held, draws_DKP in ((False, self.free_DKP), (True, self.held_DKP)):
+        for held, share_K, draws_DKP in self._models():
             for at_KP in draws_DKP:
-                for batch in _batches(len(at_KP), len(targets.weights_RS) ** 2):
-                    yield Process(targets.weights_RS, targets.values_KR[batch], held), at_KP[batch], batch
+                for batch in _batches(count, len(targets.weights_RS) ** 2):
+                    process = Process(targets.weights_RS, targets.values_KR[batch], held)
+                    posterior = process.posterior(at_KP[batch])
+                    for rows in _batches(len(weights_NS), targets.values_KR[batch].size):
+                        mean_KN, variance_KN = posterior.at(weights_NS[rows])
+                        first_NK[rows, batch] += mean_KN.T * share_K[batch]
+                        second_NK[rows, batch] += (variance_KN + mean_KN**2).T * share_K[batch]
+        return first_NK, np.maximum(second_NK - first_NK**2, 0.0)
+
+    def _models(self) -> Iterator[tuple[bool, Array, Array]]:
+        """Each model: whether its slopes are held, how much one of its draws counts (K), and its draws."""
+        for held, share_K, draws_DKP in ((False, 1.0 - self.held_K, self.free_DKP), (True, self.held_K, self.held_DKP)):
+            yield held, share_K / max(len(draws_DKP), 1), draws_DKP
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +177,13 @@ class Gaussian:
         runs = len(evidence.runs)
         part_R = _part(targets.weights_RS) if runs > _MANY else np.arange(runs)
         modes = [_mode(Process(targets.weights_RS[part_R], targets.values_KR[:, part_R], held=False))]
-        held_DKP = np.zeros((0, *modes[0].parameters_BP.shape))
+        free_DKP, free_K = _around(Process(targets.weights_RS, targets.values_KR, held=False), modes[0].parameters_BP)
+        held_DKP, held_K = np.zeros((0, *modes[0].parameters_BP.shape)), np.zeros(len(free_K))
         if runs <= _SOME:
-            modes.append(_mode(Process(targets.weights_RS, targets.values_KR, held=True)))
-            held_DKP = _draws(Process(targets.weights_RS, targets.values_KR, held=True), modes[1].parameters_BP)
-        free_DKP = _draws(Process(targets.weights_RS, targets.values_KR, held=False), modes[0].parameters_BP)
+            held = Process(targets.weights_RS, targets.values_KR, held=True)
+            modes.append(_mode(held))
+            held_DKP, evidence_K = _around(held, modes[1].parameters_BP)
+            held_K = 0.5 + 0.5 * np.tanh(0.5 * _TRUST * (evidence_K - free_K))
         settled_K = np.all([mode.settled_B for mode in modes], axis=0)
         moving = [name for name, moves in zip(evidence.metrics, targets.moving_M, strict=True) if moves]
         still = tuple(name for name, done in zip(moving, settled_K, strict=True) if not done and runs <= _SOME)
@@ -184,6 +193,7 @@ class Gaussian:
             targets=targets,
             free_DKP=free_DKP,
             held_DKP=held_DKP,
+            held_K=held_K,
             status=status_of(evidence, free_DKP.shape[2], still, max(mode.iterations for mode in modes)),
         )
 
@@ -227,24 +237,37 @@ def _mode(process: Process) -> Descended:
     )
 
 
-def _draws(process: Process, mode_KP: Array) -> Array:
-    """Draws around the mode, in pairs on either side of it; the mode alone where runs are not few: D × K × P."""
-    if len(process.weights_RC) > _FEW or not len(mode_KP):
-        return mode_KP[None]
-    parameters = mode_KP.shape[1]
-    every, curvature_KPP = np.arange(len(mode_KP)), np.empty((*mode_KP.shape, parameters))
-    for p in range(parameters):
-        step_P = np.zeros(parameters)
+def _around(process: Process, mode_KP: Array) -> tuple[Array, Array]:
+    """Draws around the mode, in pairs on either side of it (D × K × P), and the log evidence of the model (K).
+
+    Where runs are not few the mode stands alone, and where they are not scarce no model has more evidence than another.
+    """
+    runs, parameters = len(process.weights_RC), mode_KP.shape[1]
+    if runs > _FEW or not len(mode_KP):
+        return mode_KP[None], np.zeros(len(mode_KP))
+    values_KP, vectors_KPP = np.linalg.eigh(_curvature(process, mode_KP))
+    values_KP = np.maximum(values_KP, _LEAST_PRECISION)
+    # The symmetric root: no draw depends on the signs of eigenvectors.
+    root_KPP = np.matmul(vectors_KPP / np.sqrt(values_KP)[:, None, :], vectors_KPP.transpose(0, 2, 1))
+    draws = _MANY_DRAWS if runs <= _SCARCE else _DRAWS
+    normal_DP = np.random.Generator(np.random.Philox(0)).standard_normal((draws // 2, parameters))
+    away_DKP = np.matmul(root_KPP, normal_DP.T).transpose(2, 0, 1)
+    drawn_DKP = np.concatenate([mode_KP + away_DKP, mode_KP - away_DKP])
+    if runs > _SCARCE:
+        return drawn_DKP, np.zeros(len(mode_KP))
+    value_K = process.objective(mode_KP, np.arange(len(mode_KP)))[0]
+    return drawn_DKP, -value_K - 0.5 * np.log(values_KP).sum(axis=1)
+
+
+def _curvature(process: Process, mode_KP: Array) -> Array:
+    """The Hessian at the mode, by differences of the gradient: K × P × P."""
+    every, curvature_KPP = np.arange(len(mode_KP)), np.empty((*mode_KP.shape, mode_KP.shape[1]))
+    for p in range(mode_KP.shape[1]):
+        step_P = np.zeros(mode_KP.shape[1])
         step_P[p] = _DIFFERENCE
         after_KP, before_KP = (process.objective(mode_KP + sign * step_P, every)[1] for sign in (1, -1))
         curvature_KPP[:, p] = (after_KP - before_KP) / (2 * _DIFFERENCE)
-    values_KP, vectors_KPP = np.linalg.eigh(0.5 * (curvature_KPP + curvature_KPP.transpose(0, 2, 1)))
-    narrow_KP = 1.0 / np.sqrt(np.maximum(values_KP, _LEAST_PRECISION))
-    # The symmetric root: no draw depends on the signs of eigenvectors.
-    root_KPP = np.matmul(vectors_KPP * narrow_KP[:, None, :], vectors_KPP.transpose(0, 2, 1))
-    normal_DP = np.random.Generator(np.random.Philox(0)).standard_normal((_DRAWS // 2, parameters))
-    away_DKP = np.matmul(root_KPP, normal_DP.T).transpose(2, 0, 1)
-    return np.concatenate([mode_KP + away_DKP, mode_KP - away_DKP])
+    return np.asarray(0.5 * (curvature_KPP + curvature_KPP.transpose(0, 2, 1)))
 
 
 def _part(weights_RS: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from swarms import diminishing, evidence_of, mixtures, swarm
@@ -87,6 +89,34 @@ def test_some_and_many_runs_take_shorter_ways_to_nearly_the_same(monkeypatch):
         assert len(fit.free_DKP) == 1
         assert len(fit.held_DKP) == (0 if "_SOME" in limits else 1)
         assert np.abs(fit.predict(unseen_NC) - few_NM).mean() < 0.1 * spread
+
+
+def harmful(weights_NC):
+    """A little of the first domain spoils the first metric, and of the second the second; more makes it hardly worse."""
+    return 1.0 + 0.2 * np.exp(0.5 * np.log1p(weights_NC[:, :2] / 0.01))
+
+
+def test_of_very_few_runs_each_model_counts_by_its_evidence():
+    """Slopes below zero speak against the model that has none; where more of every domain helps, that one is ahead."""
+    weights_RC = mixtures(24)
+    assert Gaussian().fit(evidence_of(weights_RC, harmful(weights_RC))).held_K.max() < 0.4
+    assert Gaussian().fit(swarm(24, noise=0.01)).held_K.min() > 0.5
+
+
+def test_what_is_expected_is_the_weighted_mean_of_both_models():
+    fit, unseen_NC = Gaussian().fit(swarm(18)), mixtures(7, seed=3)
+    free, held = (
+        replace(fit, held_K=np.full(2, share)).predict(unseen_NC) - fit.targets.floor_K for share in (0.0, 1.0)
+    )
+    assert (len(fit.free_DKP), len(fit.held_DKP)) == (64, 64)
+    found = fit.predict(unseen_NC) - fit.targets.floor_K
+    np.testing.assert_allclose(np.log(found), (1 - fit.held_K) * np.log(free) + fit.held_K * np.log(held))
+
+
+def test_from_thirty_three_runs_on_both_models_count_alike():
+    fit = Gaussian().fit(swarm(33))
+    assert fit.held_K.tolist() == [0.5, 0.5]
+    assert len(fit.free_DKP) == 16
 
 
 def test_memory_is_bounded_without_changing_answers(monkeypatch):
