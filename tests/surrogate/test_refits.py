@@ -9,8 +9,8 @@ from swarms import diminishing, log_linear, swarm
 from olmixctl.surrogate.draws import Draws, drawn_evidence
 from olmixctl.surrogate.gaussian import Gaussian
 from olmixctl.surrogate.log_linear import LogLinear
-from olmixctl.surrogate.relaw import Drawn
 from olmixctl.surrogate.saturating import Saturating, _prior
+from olmixctl.surrogate.saturation import Laws
 from olmixctl.surrogate.trees import Trees
 
 TRUTHS = {LogLinear: log_linear, Saturating: diminishing, Gaussian: diminishing}
@@ -118,14 +118,14 @@ def test_derivatives_of_the_saturating_refit():
     rng = np.random.default_rng(0)
     problems, runs, domains = 3, 15, 4
     weights_RS, losses_BR = rng.dirichlet(np.ones(domains), runs), 1 + rng.uniform(0, 1, (problems, runs))
-    drawn = Drawn(
+    drawn = Laws(
         weights_RS=weights_RS,
         losses_BR=losses_BR,
         counts_BR=rng.integers(0, 3, (problems, runs)).astype(float),
         least_B=losses_BR.min(axis=1),
         mean_B=losses_BR.mean(axis=1),
         unit_B=losses_BR.std(axis=1),
-        weight_B=np.full(problems, 3.0),
+        variance_B=np.full(problems, 1.0 / 3.0),
         prior=_prior(domains),
     )
     at_BP, exact_B = rng.normal(0, 0.5, (problems, 2 * domains + 2)), np.ones(problems, dtype=bool)

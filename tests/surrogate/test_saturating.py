@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from swarms import diminishing, evidence_of, log_linear, mixtures, swarm
 
-from olmixctl.surrogate.saturating import Saturating, _Laws
+from olmixctl.surrogate.saturating import Saturating, _laws, _start
 from olmixctl.surrogate.targets import Targets
 
 
@@ -37,11 +39,28 @@ def test_exact_runs_of_the_law_are_found_again():
 
 def test_the_gradient_of_the_objective():
     evidence = swarm(12)
-    laws = _Laws.of(Targets.of(evidence), slice(0, 2))
+    laws = _laws(Targets.of(evidence)).take(np.arange(2))
     rng, every = np.random.default_rng(0), np.arange(2)
-    at_BP = laws.start(0.03, 0.85) + rng.normal(0, 0.4, (2, 12))
+    at_BP = _start(laws, 0.03, 0.85) + rng.normal(0, 0.4, (2, 12))
     value_B, slope_BP = laws.objective(at_BP, every)
     way_BP = rng.normal(size=at_BP.shape)
     ahead_B, behind_B = (laws.objective(at_BP + sign * 1e-6 * way_BP, every)[0] for sign in (1, -1))
     np.testing.assert_allclose((slope_BP * way_BP).sum(axis=1), (ahead_B - behind_B) / 2e-6, rtol=1e-5)
     assert np.isfinite(value_B).all()
+
+
+def test_noise_is_told_from_what_a_law_with_as_many_parameters_as_runs_could_follow():
+    """Fourteen runs, twelve parameters: laws that follow the runs leave no noise, and predict unseen ones worse."""
+    unseen_NC = mixtures(100, seed=99)
+    for noise in (0.03, 0.1):
+        found, errors = [], []
+        for seed in range(8):
+            evidence = swarm(14, seed=seed, noise=noise)
+            fit = Saturating().fit(evidence)
+            found += (np.sqrt(fit.variance_K) * evidence.losses_RM.std(axis=0) / noise).tolist()
+            exact = replace(fit, variance_K=np.full(2, 1e-4))
+            followed = Saturating().refit(exact, evidence)
+            errors.append([np.abs(law.predict(unseen_NC) - diminishing(unseen_NC)).mean() for law in (fit, followed)])
+        assert 0.6 < np.median(found) < 1.4
+        own, other = np.median(errors, axis=0)
+        assert own < 0.9 * other

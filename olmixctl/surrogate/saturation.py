@@ -1,11 +1,16 @@
-"""The saturating law on other runs: from the parameters of a fit, a few damped Newton steps, all in one batch.
-
-The objective is that of `saturating`, noise, priors and units those of the fit:
+"""The laws of `saturating` while they are searched for: their posterior, its derivatives, and damped Newton steps.
 
     ½ Σ_r count_r residual_r² / variance  +  the priors
 
-with the variance at which the fit's own objective has the same slope. A draw of few different runs would else take what
-it can follow to the last digit for exact. Each run counts as often as it was drawn.
+of B problems (metrics, starts, draws) in one batch. The variance is given: a fit asks how large it should be
+(`evident_noise`), and refits on other runs keep that of their fit, or a draw of few different runs would take what it
+can follow to the last digit for exact. Each run counts as often as it was drawn.
+
+With h = ȳ − c, c a share of the least loss, and losses in units of their standard deviation, the law is
+
+    c + h exp(q),   q = (unit / h) I,   I = level − Σ_j e^slope_j u_j(p_j; e^scale_j)
+
+so that near-level losses leave no valley: the offset bends the law and moves nothing.
 
 Array dimensions: B problems, R runs, S sampled coordinates, P = 2 S + 2 parameters.
 """
@@ -22,7 +27,7 @@ from olmixctl.surrogate.descent import Index
 from olmixctl.surrogate.model import Array
 from olmixctl.surrogate.returns import by_scale, returns
 
-__all__ = ["Drawn", "Prior", "refine"]
+__all__ = ["Laws", "Prior", "refine"]
 
 _ITERATIONS = 500
 _SETTLED = 1e-9
@@ -32,6 +37,8 @@ _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
 _FLOOR = 1e-12
 _NEAR = 1e-2
 """Decrement, relative as above, from which the curvature is the exact one."""
+_NOISE_COUNT, _USUAL_NOISE = 2.0, 0.05
+"""What is believed of noise beforehand, in standard deviations of the metric, and how many residuals that counts."""
 _DIFFERENCE = 1e-4
 _LEAST_CURVATURE = 0.05
 
@@ -54,7 +61,7 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Laws:
     """B problems over the same mixtures.
 
     Attributes:
@@ -64,7 +71,7 @@ class Drawn:
         least_B: the least loss of the fit, which the offset is a share of.
         mean_B: its mean loss.
         unit_B: its standard deviation of losses.
-        weight_B: one over the variance of residuals, in these units.
+        variance_B: of residuals, in these units squared.
         prior: the same for all.
     """
 
@@ -74,10 +81,10 @@ class Drawn:
     least_B: Array
     mean_B: Array
     unit_B: Array
-    weight_B: Array
+    variance_B: Array
     prior: Prior
 
-    def take(self, index: Index) -> Drawn:
+    def take(self, index: Index) -> Laws:
         """Some of the problems."""
         return replace(
             self,
@@ -86,7 +93,7 @@ class Drawn:
             least_B=self.least_B[index],
             mean_B=self.mean_B[index],
             unit_B=self.unit_B[index],
-            weight_B=self.weight_B[index],
+            variance_B=self.variance_B[index],
         )
 
     def value(self, at_BP: Array) -> Array:
@@ -97,35 +104,56 @@ class Drawn:
         """Σ count residual²: B."""
         return np.asarray((self.counts_BR * self._law(at_BP)[0] ** 2).sum(axis=1))
 
+    def objective(self, at_bP: Array, index: Index) -> tuple[Array, Array]:
+        """Value and gradient of the problems with these indices, as searches ask for them."""
+        return self.take(index).slope(at_bP)
+
+    def slope(self, at_BP: Array) -> tuple[Array, Array]:
+        """Value and gradient; outside the box the law is that of its border."""
+        inside_BP = np.clip(at_BP, self.prior.least_P, self.prior.most_P)
+        parts = self._parts(inside_BP)
+        slope_BP = np.where(at_BP == inside_BP, parts.along(self._weights() * parts.residual_BR), 0.0)
+        value_B = self._sum(at_BP, (self.counts_BR * parts.residual_BR**2).sum(axis=1))
+        return value_B, slope_BP + self.prior.precision_P * (at_BP - self.prior.mean_P)
+
     def quadratic(self, at_BP: Array, exact_B: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
         """Value, gradient (B × P) and second derivatives (B × P × P): exact ones where `exact_B`, else Gauss–Newton."""
         parts = self._parts(at_BP)
-        weight_BR = self.weight_B[:, None] * self.counts_BR
-        pull_BR = weight_BR * parts.residual_BR
-        along_BP = np.concatenate(
-            [
-                np.matmul((pull_BR * parts.growth_BR)[:, None], parts.inner_BRX[:, :, :1])[:, 0],
-                (pull_BR * parts.offset_BR).sum(axis=1, keepdims=True),
-                np.matmul((pull_BR * parts.growth_BR)[:, None], parts.inner_BRX[:, :, 1:])[:, 0],
-            ],
-            axis=1,
-        )
-        hessian_BPP = self._gauss_newton(parts, weight_BR)
+        pull_BR = self._weights() * parts.residual_BR
+        hessian_BPP = self._gauss_newton(parts)
         if exact_B.any():
             hessian_BPP[exact_B] += self._second(at_BP, parts, pull_BR)[exact_B]
         every = np.arange(at_BP.shape[1])
         hessian_BPP[:, every, every] += self.prior.precision_P
-        slope_BP = along_BP + self.prior.precision_P * (at_BP - self.prior.mean_P)
+        slope_BP = parts.along(pull_BR) + self.prior.precision_P * (at_BP - self.prior.mean_P)
         value_B = self._sum(at_BP, (self.counts_BR * parts.residual_BR**2).sum(axis=1))
         return value_B, slope_BP, hessian_BPP
 
-    def _gauss_newton(self, parts: _Parts, weight_BR: Array) -> Array:
+    def evident_noise(self, at_BP: Array) -> Array:
+        """The variance of residuals that their evidence is largest for, near minima under this one: B.
+
+        Σ residual² over the runs less the parameters that these determine (MacKay 1992, Bayesian interpolation,
+        section 4), with `_NOISE_COUNT` residuals of `_USUAL_NOISE` beforehand.
+        """
+        parts = self._parts(at_BP)
+        known_BPP = self._gauss_newton(parts)
+        whole_BPP = known_BPP + np.diag(self.prior.precision_P)
+        taken_B = np.trace(np.linalg.solve(whole_BPP, known_BPP), axis1=1, axis2=2)
+        square_B = (self.counts_BR * parts.residual_BR**2).sum(axis=1) + _NOISE_COUNT * _USUAL_NOISE**2
+        return np.asarray(square_B / (self.counts_BR.sum(axis=1) - taken_B + _NOISE_COUNT))
+
+    def _weights(self) -> Array:
+        return self.counts_BR / self.variance_B[:, None]
+
+    def _gauss_newton(self, parts: _Parts) -> Array:
         """Σ weight ∂r ∂r': B × P × P."""
-        jacobian_BRP = np.empty((*weight_BR.shape, parts.inner_BRX.shape[2] + 1))
+        inner_BRX = parts.inner()
+        jacobian_BRP = np.empty((*self.counts_BR.shape, inner_BRX.shape[2] + 1))
         jacobian_BRP[:, :, 1] = parts.offset_BR
         jacobian_BRP[:, :, 0] = parts.growth_BR
-        jacobian_BRP[:, :, 2:] = parts.growth_BR[:, :, None] * parts.inner_BRX[:, :, 1:]
-        return np.asarray(np.matmul(jacobian_BRP.transpose(0, 2, 1) * weight_BR[:, None], jacobian_BRP))
+        jacobian_BRP[:, :, 2:] = parts.growth_BR[:, :, None] * inner_BRX[:, :, 1:]
+        weighted_BPR = jacobian_BRP.transpose(0, 2, 1) * self._weights()[:, None]
+        return np.asarray(np.matmul(weighted_BPR, jacobian_BRP))
 
     def _second(self, at_BP: Array, parts: _Parts, pull_BR: Array) -> Array:
         """Σ pull ∂²r, B × P × P. With I the inner sum, r = (h expm1(q) − z) / unit and q = I · unit / h."""
@@ -135,17 +163,18 @@ class Drawn:
         turn_B1 = (offset_B * (1.0 - share_B))[:, None]
         steep_B1 = self.unit_B[:, None] / height_B1
         second_BPP = np.zeros((len(at_BP), at_BP.shape[1], at_BP.shape[1]))
+        inner_BRX = parts.inner()
         inner = np.r_[0, 2 : at_BP.shape[1]]
         bent_BR = pull_BR * parts.growth_BR
-        squares_BXX = np.matmul(parts.inner_BRX.transpose(0, 2, 1) * (bent_BR * steep_B1)[:, None], parts.inner_BRX)
+        squares_BXX = np.matmul(inner_BRX.transpose(0, 2, 1) * (bent_BR * steep_B1)[:, None], inner_BRX)
         second_BPP[:, inner[:, None], inner[None]] = squares_BXX
         cross_BR = bent_BR * parts.power_BR * turn_B1 / height_B1
-        second_BPP[:, 1, inner] = np.matmul(cross_BR[:, None], parts.inner_BRX)[:, 0]
+        second_BPP[:, 1, inner] = np.matmul(cross_BR[:, None], inner_BRX)[:, 0]
         second_BPP[:, inner, 1] = second_BPP[:, 1, inner]
         own_BR = bent_BR * parts.power_BR**2 * turn_B1**2 / (height_B1 * self.unit_B[:, None])
         second_BPP[:, 1, 1] = (own_BR + pull_BR * parts.offset_BR * (1.0 - 2.0 * share_B)[:, None]).sum(axis=1)
         slopes, scales = np.arange(2, 2 + coordinates), np.arange(2 + coordinates, 2 + 2 * coordinates)
-        first_BX = np.matmul(bent_BR[:, None], parts.inner_BRX)[:, 0]
+        first_BX = np.matmul(bent_BR[:, None], inner_BRX)[:, 0]
         second_BPP[:, slopes, slopes] += first_BX[:, 1 : 1 + coordinates]
         second_BPP[:, slopes, scales] += first_BX[:, 1 + coordinates :]
         second_BPP[:, scales, slopes] += first_BX[:, 1 + coordinates :]
@@ -164,7 +193,7 @@ class Drawn:
 
     def _sum(self, at_BP: Array, squares_B: Array) -> Array:
         away_BP = at_BP - self.prior.mean_P
-        return np.asarray(0.5 * self.weight_B * squares_B + 0.5 * (self.prior.precision_P * away_BP**2).sum(axis=1))
+        return np.asarray(0.5 * squares_B / self.variance_B + 0.5 * (self.prior.precision_P * away_BP**2).sum(axis=1))
 
     def _offset(self, at_BP: Array) -> Array:
         return np.asarray(self.least_B / (1.0 + np.exp(-at_BP[:, 1])))
@@ -182,35 +211,60 @@ class Drawn:
     def _parts(self, at_BP: Array) -> _Parts:
         coordinates, offset_B = self.weights_RS.shape[1], self._offset(at_BP)
         residual_BR, power_BR, u_BRS = self._law(at_BP)
-        growth_BR, slope_B1S = np.exp(power_BR), np.exp(at_BP[:, 2 : 2 + coordinates])[:, None]
         turn_B1 = (offset_B * (1.0 - offset_B / self.least_B) / self.unit_B)[:, None]
-        inner_BRX = np.empty((*residual_BR.shape, 1 + 2 * coordinates))
-        inner_BRX[:, :, 0] = 1.0
-        inner_BRX[:, :, 1 : 1 + coordinates] = -slope_B1S * u_BRS
-        turned_BRS = by_scale(self.weights_RS, at_BP[:, 2 + coordinates :], u_BRS)
-        inner_BRX[:, :, 1 + coordinates :] = -slope_B1S * turned_BRS
-        offset_BR = (power_BR * growth_BR - np.expm1(power_BR)) * turn_B1
-        return _Parts(residual_BR, power_BR, growth_BR, offset_BR, inner_BRX)
+        growth_BR = np.exp(power_BR)
+        return _Parts(
+            residual_BR=residual_BR,
+            power_BR=power_BR,
+            growth_BR=growth_BR,
+            offset_BR=(power_BR * growth_BR - np.expm1(power_BR)) * turn_B1,
+            slope_BS=np.exp(at_BP[:, 2 : 2 + coordinates]),
+            u_BRS=u_BRS,
+            turned_BRS=by_scale(self.weights_RS, at_BP[:, 2 + coordinates :], u_BRS),
+        )
 
 
 class _Parts(NamedTuple):
-    """Residuals, exponents q, e^q, ∂r / ∂ logit of the offset (B × R each), and ∂I / ∂ the other parameters."""
+    """What derivatives are made of.
+
+    Residuals r, exponents q, e^q, ∂r / ∂ logit of the offset, slopes, returns u and ∂u / ∂ log scale.
+    """
 
     residual_BR: Array
     power_BR: Array
     growth_BR: Array
     offset_BR: Array
-    inner_BRX: Array
+    slope_BS: Array
+    u_BRS: Array
+    turned_BRS: Array
+
+    def along(self, pull_BR: Array) -> Array:
+        """Σ pull ∂r: B × P."""
+        along_BR = pull_BR * self.growth_BR
+        return np.concatenate(
+            [
+                along_BR.sum(axis=1, keepdims=True),
+                (pull_BR * self.offset_BR).sum(axis=1, keepdims=True),
+                -self.slope_BS * np.matmul(along_BR[:, None], self.u_BRS)[:, 0],
+                -self.slope_BS * np.matmul(along_BR[:, None], self.turned_BRS)[:, 0],
+            ],
+            axis=1,
+        )
+
+    def inner(self) -> Array:
+        """∂I / ∂ level, log slopes and log scales, with I the inner sum: B × R × (1 + 2 S)."""
+        ones_BR1, slope_B1S = np.ones_like(self.residual_BR)[:, :, None], self.slope_BS[:, None]
+        return np.concatenate([ones_BR1, -slope_B1S * self.u_BRS, -slope_B1S * self.turned_BRS], axis=2)
 
 
-def refine(drawn: Drawn, start_BP: Array) -> tuple[Array, NDArray[np.bool_]]:
+def refine(laws: Laws, start_BP: Array) -> tuple[Array, NDArray[np.bool_]]:
     """The minima near the starts, and whether each settled: damped Newton, accepted or refused per problem."""
-    prior, count = drawn.prior, len(start_BP)
+    prior, count = laws.prior, len(start_BP)
     at_BP = np.clip(start_BP, prior.least_P, prior.most_P)
     damping_B, open_n, settled_B = np.full(count, 1e-3), np.arange(count), np.zeros(count, dtype=bool)
     near_B, bent_B = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     for _ in range(_ITERATIONS):
-        part = drawn.take(open_n)
+        part = laws.take(open_n)
         value_n, slope_nP, hessian_nPP = part.quadratic(at_BP[open_n], near_B[open_n])
         hessian_nPP[bent_B[open_n]] = _upwards(hessian_nPP[bent_B[open_n]])
         step_nP = _step(slope_nP, hessian_nPP, damping_B[open_n], prior)
