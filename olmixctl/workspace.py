@@ -42,8 +42,9 @@ from olmixctl.lock.store import read_lock, write_lock
 from olmixctl.mixture import Coordinates, GridMixture
 from olmixctl.plan.adopt import with_trainer
 from olmixctl.plan.appraisal import Appraisal, Question
-from olmixctl.plan.build import PlanOptions, build_plan, run_inputs
+from olmixctl.plan.build import PlanOptions, build_plan
 from olmixctl.plan.cost import actual_seconds, part_of
+from olmixctl.plan.evidence import run_inputs
 from olmixctl.plan.model import Observed, Plan, PlannedRun, is_rehearsal
 from olmixctl.present import export_mix, locked_states, observe, observed_as_locked, training_data
 from olmixctl.recall import keep_inventories, with_inventories

@@ -26,12 +26,12 @@ from olmixctl.methods.restated import POINTS, restated
 from olmixctl.methods.shape import shape_check
 from olmixctl.methods.stopped import stopped_check
 from olmixctl.mixture import GRID, Block, Coordinates
-from olmixctl.plan.build import evidence_weights
+from olmixctl.plan.evidence import evidence_weights
 from olmixctl.plan.model import Observed, is_rehearsal
 from olmixctl.plan.reuse import BLOCK_NAME, kept_shares
 from olmixctl.report.numbers import plural
 
-__all__ = ["Surroundings", "Verification", "VerifyCheck", "verify_lock"]
+__all__ = ["Surroundings", "Verification", "verify_lock"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

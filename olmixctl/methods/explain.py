@@ -24,7 +24,7 @@ from olmixctl.methods.uncertainty import THIS, with_replicates
 from olmixctl.mixture import GRID, Coordinates, Mixture
 from olmixctl.plan.model import Observed
 
-__all__ = ["Because", "Certainty", "Explanation", "Witness", "explain_domain", "measured_in"]
+__all__ = ["Because", "Explanation", "Witness", "explain_domain", "measured_in"]
 
 _METRICS_SHOWN = 3
 """The strongest metrics, whose runs are shown."""

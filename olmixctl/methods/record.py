@@ -37,7 +37,6 @@ from olmixctl.version import __version__
 __all__ = [
     "carried_lock",
     "first_lineage",
-    "fixed",
     "kept_lock",
     "predicted_of",
     "says_the_same",

@@ -25,7 +25,7 @@ from olmixctl.methods.olmix import Fitted, fitted_problem
 from olmixctl.methods.resample import Bootstrap, Resampled, mixture_draws, resample
 from olmixctl.methods.worse import why_worse
 from olmixctl.mixture import GRID, Coordinates
-from olmixctl.plan.build import evidence_weights
+from olmixctl.plan.evidence import evidence_weights
 from olmixctl.plan.model import Observed
 from olmixctl.solve.problem import MixProblem
 from olmixctl.surrogate.draws import Draws

@@ -15,7 +15,7 @@ from olmixctl.plan.appraisal import Appraise, unknown_laws
 from olmixctl.plan.changes import ChangeSet, detect_changes
 from olmixctl.plan.checks import budget_checks, context_checks, protection_checks, reliability_check
 from olmixctl.plan.cost import calibrate
-from olmixctl.plan.evidence import Recorded, covers, evidence_weights, run_inputs, setting_of
+from olmixctl.plan.evidence import Recorded, covers, setting_of
 from olmixctl.plan.lost import lost_evidence
 from olmixctl.plan.model import Change, Check, Observed, Plan, PlanBase
 from olmixctl.plan.reuse import choose_route, unmeasured
@@ -23,7 +23,7 @@ from olmixctl.plan.smallness import check_tells, small_swarm_checks
 from olmixctl.plan.strategies import Decision, Design, Situation, Wish, decide, swarm_runs
 from olmixctl.spec.select import select, suggest
 
-__all__ = ["Design", "PlanOptions", "build_plan", "evidence_weights", "full_swarm_size", "run_inputs"]
+__all__ = ["Design", "PlanOptions", "build_plan", "full_swarm_size"]
 
 _STRATEGIES = ("auto", "full", "partial", "none")
 

@@ -12,9 +12,7 @@ from typing import Any
 
 from olmixctl.errors import StaleError, UsageError
 
-__all__ = ["DEFAULT_LIFE", "check_expiry", "life_of", "lifetime"]
-
-DEFAULT_LIFE = "7d"
+__all__ = ["check_expiry", "life_of", "lifetime"]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"

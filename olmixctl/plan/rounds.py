@@ -86,6 +86,8 @@ def sizes(swarm: SwarmSpec, coordinates: int) -> tuple[int, ...]:
     """Mixtures of each round of a swarm over `coordinates` = d coordinates, ⌈runs_per_coordinate · (d + 1)⌉ together.
 
     The first round has at least d + 1, as many as a law has parameters: later ones rest on what it says.
+
+    Source: Chen et al. 2026 (arXiv 2602.12237), whose error curves flatten at three runs per coordinate.
     """
     whole = math.ceil(swarm.runs_per_coordinate * (coordinates + 1))
     first = whole if swarm.rounds == 1 else min(whole, max(coordinates + 1, math.ceil(whole / swarm.rounds)))

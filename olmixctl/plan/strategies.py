@@ -21,7 +21,7 @@ from olmixctl.plan.cost import Rates
 from olmixctl.plan.evidence import Recorded, check_covers, covers, planned_runs
 from olmixctl.plan.model import Laws, Observed, PlannedRun, Strategy, StrategyName
 from olmixctl.plan.reuse import Route, choose_route, is_incomparable, zero_route
-from olmixctl.plan.rounds import IN_ONE_GO, Rounds, chain_of, rounds_of, with_recorded
+from olmixctl.plan.rounds import IN_ONE_GO, Rounds, chain_of, rounds_of, sizes, with_recorded
 
 __all__ = ["LEAST_GAIN", "Decision", "Design", "Situation", "Wish", "decide", "swarm_runs"]
 
@@ -116,8 +116,7 @@ class Decision:
 
 def swarm_runs(observed: Observed, coordinates: int) -> int:
     """Runs of a swarm over `coordinates` = d coordinates: ⌈runs_per_coordinate · (d + 1)⌉, times the repeats."""
-    each = observed.spec.swarm.runs_per_coordinate
-    return -int(-each * (coordinates + 1) // 1) * observed.spec.proxy.repeats
+    return sum(sizes(observed.spec.swarm, coordinates)) * observed.spec.proxy.repeats
 
 
 def decide(situation: Situation, wish: Wish) -> Decision:

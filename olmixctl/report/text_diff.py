@@ -14,6 +14,7 @@ from olmixctl.report.text_changes import values_in_words
 from olmixctl.report.text_confidence import chances_in_words, change_in_words, ranked_in_words, worse_in_words
 
 __all__ = [
+    "KINDS",
     "alone",
     "diff_text",
     "kept_in_words",
@@ -24,7 +25,7 @@ __all__ = [
     "tokens_in_words",
 ]
 
-_KINDS: dict[str, tuple[str, Tone]] = {
+KINDS: dict[str, tuple[str, Tone]] = {
     "added": ("+", "good"),
     "removed": ("-", "bad"),
     "revised": ("~", "care"),
@@ -33,6 +34,7 @@ _KINDS: dict[str, tuple[str, Tone]] = {
     "merged": ("&", "key"),
     "regrouped": ("&", "key"),
 }
+"""What became of a domain → its mark."""
 
 _LONGEST_SIDE = 28
 """Letters of the domains of a side that are named where it is told what was split or merged; more are counted."""
@@ -119,13 +121,13 @@ def _group_rows(group: Regrouped) -> list[Row]:
     """A row of the sum, and below it those that it is made of."""
     name, (before, after) = regrouped_in_words(group.before, group.after), group.shares
     members: list[Row] = [["", f"  {name}", _share(was), _share(now), ""] for name, was, now in members_of(group)]
-    return [[Cell(*_KINDS[group.kind]), name, _share(before), _share(after), _change(after - before)], *members]
+    return [[Cell(*KINDS[group.kind]), name, _share(before), _share(after), _change(after - before)], *members]
 
 
 def _weight_row(change: WeightChange) -> Row:
     kind = "added" if change.before is None else "removed" if change.after is None else "revised"
     name = change.domain if change.was is None else f"{change.domain} (was {change.was})"
-    return [Cell(*_KINDS[kind]), name, _share(change.before), _share(change.after), _change(change.delta)]
+    return [Cell(*KINDS[kind]), name, _share(change.before), _share(change.after), _change(change.delta)]
 
 
 def _change(millionths: int) -> Cell:
@@ -140,9 +142,9 @@ def _data(diff: LockDiff, look: Look) -> list[str]:
     if not diff.data:
         return []
     rows: list[Row] = [
-        [Cell(*_KINDS[g.kind]), regrouped_in_words(g.before, g.after), g.kind, size_in_words(g)] for g in diff.regrouped
+        [Cell(*KINDS[g.kind]), regrouped_in_words(g.before, g.after), g.kind, size_in_words(g)] for g in diff.regrouped
     ]
-    rows += [[Cell(*_KINDS[d.kind]), d.domain, d.kind, tokens_in_words(d)] for d in alone(diff)[1]]
+    rows += [[Cell(*KINDS[d.kind]), d.domain, d.kind, tokens_in_words(d)] for d in alone(diff)[1]]
     return [heading("Data", look), *table([Column("")] * 4, rows, look)]
 
 

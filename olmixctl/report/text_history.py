@@ -10,21 +10,11 @@ from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, percent, plural
 from olmixctl.report.text_changes import values_in_words
-from olmixctl.report.text_diff import regrouped_in_words
+from olmixctl.report.text_diff import KINDS, regrouped_in_words
 
 __all__ = ["domain_text", "history_text"]
 
-_MARKS: dict[str, tuple[str, Tone]] = {
-    "added": ("+", "good"),
-    "removed": ("-", "bad"),
-    "revised": ("~", "care"),
-    "moved": (">", "key"),
-    "partitioned": ("/", "key"),
-    "merged": ("&", "key"),
-    "regrouped": ("&", "key"),
-    "kept": ("=", "faint"),
-    "decided": (" ", "plain"),
-}
+_MARKS: dict[str, tuple[str, Tone]] = {**KINDS, "kept": ("=", "faint"), "decided": (" ", "plain")}
 _ASKED: tuple[str, Tone] = ("~", "care")
 
 _FOLD = 8

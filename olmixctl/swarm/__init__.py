@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from olmixctl.swarm.dirichlet import draw_swarm
 from olmixctl.swarm.informative import choose, draw_informative
-from olmixctl.swarm.model import SwarmProblem, swarm_size
+from olmixctl.swarm.model import SwarmProblem
 
-__all__ = ["SwarmProblem", "choose", "draw_informative", "draw_swarm", "swarm_size"]
+__all__ = ["SwarmProblem", "choose", "draw_informative", "draw_swarm"]

@@ -26,7 +26,7 @@ from olmixctl.mixture import GRID, GridMixture
 from olmixctl.swarm.limits import ceilings_of, filled, on_grid
 from olmixctl.swarm.model import SwarmProblem
 
-__all__ = ["LIFTED", "NEAR", "REDRAWS", "REFUSALS", "SMALLEST", "SOURCE_STRENGTHS", "TOPIC_STRENGTHS", "draw_swarm"]
+__all__ = ["LIFTED", "NEAR", "SMALLEST", "SOURCE_STRENGTHS", "TOPIC_STRENGTHS", "draw_swarm"]
 
 SOURCE_STRENGTHS = (1.0, 20.0)
 TOPIC_STRENGTHS = (0.1, 5.0)

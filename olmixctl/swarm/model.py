@@ -1,29 +1,15 @@
-"""What a swarm is drawn for, and how large it is."""
+"""What a swarm is drawn for."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from types import MappingProxyType
 
 from olmixctl.mixture import Coordinates
 
-__all__ = ["SwarmProblem", "swarm_size"]
-
-
-def swarm_size(runs_per_coordinate: Fraction, coordinates: int) -> int:
-    """Runs for `coordinates` = d coordinates: ⌈runs_per_coordinate · (d + 1)⌉.
-
-    Source: Chen et al. 2026 (arXiv 2602.12237), whose error curves flatten at three runs per coordinate.
-
-    Raises:
-        ValueError: either argument is not positive.
-    """
-    if runs_per_coordinate <= 0 or coordinates <= 0:
-        raise ValueError(f"a swarm needs positive sizes, not {runs_per_coordinate} runs for {coordinates} coordinates")
-    return math.ceil(runs_per_coordinate * (coordinates + 1))
+__all__ = ["SwarmProblem"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

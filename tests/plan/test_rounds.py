@@ -28,6 +28,13 @@ def test_sizes_of_rounds(rounds, coordinates, expected):
     assert sizes(SwarmSpec(rounds=rounds), coordinates) == expected
 
 
+@pytest.mark.parametrize(
+    ("per", "coordinates", "runs"), [(3, 6, 21), (Fraction(3, 2), 6, 11), (3, 1, 6), (Fraction(1, 10), 1, 1)]
+)
+def test_size(per, coordinates, runs):
+    assert sizes(SwarmSpec(runs_per_coordinate=Fraction(per)), coordinates) == (runs,)
+
+
 @given(st.integers(1, 20), st.integers(1, 80), st.fractions(Fraction(1, 10), 5))
 def test_rounds_part_the_swarm(rounds, coordinates, each):
     swarm = SwarmSpec(runs_per_coordinate=each, rounds=rounds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from olmixctl.errors import InfeasibleError
 from olmixctl.mixture import GRID, Block, Coordinates
-from olmixctl.swarm import SwarmProblem, draw_swarm, swarm_size
+from olmixctl.swarm import SwarmProblem, draw_swarm
 from olmixctl.swarm.dirichlet import LIFTED, NEAR
 
 FREE = ("books", "code", "web/health", "web/science", "web/sport", "web/travel")
@@ -43,19 +42,6 @@ SECOND = {
 
 def problem(count: int = 24, seed: int = 0, **changes: object) -> SwarmProblem:
     return SwarmProblem(**({"coordinates": COORDINATES, "prior": PRIOR, "count": count, "seed": seed} | changes))
-
-
-@pytest.mark.parametrize(
-    ("per", "coordinates", "runs"), [(3, 6, 21), (Fraction(3, 2), 6, 11), (3, 1, 6), (Fraction(1, 10), 1, 1)]
-)
-def test_size(per: int | Fraction, coordinates: int, runs: int) -> None:
-    assert swarm_size(Fraction(per), coordinates) == runs
-
-
-@pytest.mark.parametrize(("per", "coordinates"), [(0, 3), (-1, 3), (3, 0)])
-def test_size_needs_positive_arguments(per: int, coordinates: int) -> None:
-    with pytest.raises(ValueError, match="positive"):
-        swarm_size(Fraction(per), coordinates)
 
 
 def test_first_mixtures_are_pinned() -> None:

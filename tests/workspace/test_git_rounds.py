@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 from branches import BASE, EVALS, check_settled, commit, git, join, merge
+from interrupted import Interrupted
 from workspaces import write_mix
 
 from olmixctl.errors import IncompleteError
 from olmixctl.execute.events import Looked
-from olmixctl.execute.fake import FakeExecutor
 from olmixctl.lock import dump
 from olmixctl.methods import between
 from olmixctl.plan import PlanOptions
@@ -55,19 +55,6 @@ def enough_after(monkeypatch):
         return looks
 
     return known
-
-
-class Interrupted(FakeExecutor):
-    """Trains so many runs in all, and is told to stop before the next."""
-
-    left = 0
-
-    def execute(self, work, _data, _on_event):
-        while (run := work.claim()) is not None:
-            work.record(self.measure(run))
-            Interrupted.left -= 1
-            if not Interrupted.left:
-                raise IncompleteError("interrupted", remedy="run apply again")
 
 
 def planned(root):

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 from crashing import apply_in, forks
+from interrupted import Interrupted
 from workspaces import make_workspace, write_domain, write_mix
 
 from olmixctl.errors import BlockedError, IncompleteError, StaleError
@@ -97,19 +98,6 @@ def edit(root, extra, domains=DOMAINS):
 def apply(root, plan=None, **options):
     workspace = Workspace.open(cwd=root)
     return workspace.apply(plan or workspace.plan(), **options)
-
-
-class Interrupted(FakeExecutor):
-    """Trains so many runs in all, and is told to stop before the next."""
-
-    left = 0
-
-    def execute(self, work, _data, _on_event):
-        while (run := work.claim()) is not None:
-            work.record(self.measure(run))
-            Interrupted.left -= 1
-            if not Interrupted.left:
-                raise IncompleteError("interrupted", remedy="run apply again")
 
 
 def interrupt(root, after):
