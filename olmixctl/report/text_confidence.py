@@ -80,8 +80,14 @@ def change_in_words(found: LockedConfidence, unit: str, *, worst_case: bool = Fa
     )
 
 
-def worse_in_words(found: LockedConfidence, unit: str) -> str:
-    """Why the mix is predicted worse than the one before, where it is; empty where it is not, or not said."""
+def worse_in_words(found: LockedConfidence, unit: str, *, worst_case: bool = False) -> str:
+    """Why the mix is predicted worse than the one before, where it is; empty where it is not, or not said.
+
+    Args:
+        found: what the lock says.
+        unit: of losses.
+        worst_case: it is the worst family's change from the reference mix that is worse, and not the mean loss.
+    """
     if found.change is None or found.change < _LEVEL or found.pull is None:
         return ""
     reasons = []
@@ -92,7 +98,8 @@ def worse_in_words(found: LockedConfidence, unit: str) -> str:
         reasons.append(f"the pull to the reference (kl) weighs more: it is {_small(found.pull)} lower here")
     # Only a search among many minima can end above a mix that keeps every bound.
     why = ", and ".join(reasons) or "a local search under laws that are not convex did not reach the previous mix"
-    return f"predicted loss is {_small(found.change)} {unit} above the previous mix's by the same laws: {why}"
+    what = "the predicted change of the worst family" if worst_case else "predicted loss"
+    return f"{what} is {_small(found.change)} {unit} above the previous mix's by the same laws: {why}"
 
 
 def noise_in_words(found: LockedConfidence, unit: str) -> str:

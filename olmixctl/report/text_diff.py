@@ -184,7 +184,7 @@ def surely(diff: LockDiff) -> list[str]:
     found, unit, said = diff.confidence, loss_unit(diff.trainer), [ranked_in_words(diff.rank)]
     if found is not None:
         change = change_in_words(found, unit, worst_case=diff.worst_case)
-        said = [chances_in_words(found), change, worse_in_words(found, unit), *said]
+        said = [chances_in_words(found), change, worse_in_words(found, unit, worst_case=diff.worst_case), *said]
     return [text for text in said if text]
 
 

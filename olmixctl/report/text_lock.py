@@ -206,9 +206,9 @@ def _sure(lock: Lock, look: Look) -> list[str]:
     found, unit = lock.confidence, loss_unit(str(lock.inputs.get("trainer", "")))
     if found is None:
         return []
-    change = change_in_words(found, unit, worst_case=_worst_counts(lock))
-    said = [chances_in_words(found), unknown_chance_in_words(lock), change, worse_in_words(found, unit)]
-    said.append(noise_in_words(found, unit))
+    worst = _worst_counts(lock)
+    said = [chances_in_words(found), unknown_chance_in_words(lock), change_in_words(found, unit, worst_case=worst)]
+    said += [worse_in_words(found, unit, worst_case=worst), noise_in_words(found, unit)]
     return [heading("How sure", look), *(line for text in said if text for line in wrapped(text, look, hanging=4))]
 
 

@@ -83,6 +83,14 @@ def test_a_mix_that_is_predicted_worse_says_why():
     )
 
 
+def test_where_the_worst_family_counts_it_is_what_is_said_to_be_worse():
+    worse = confidence(change=Decimal("0.000900"), pull=Decimal("-0.002100"))
+    assert worse_in_words(worse, BITS, worst_case=True) == (
+        "the predicted change of the worst family is 0.0009 bits per byte above the previous mix's by the same laws: "
+        "the pull to the reference (kl) weighs more: it is 0.0021 lower here"
+    )
+
+
 def test_a_mix_that_is_not_worse_or_says_nothing_of_it_needs_no_reason():
     assert worse_in_words(confidence(), BITS) == ""
     assert worse_in_words(confidence(change=None), BITS) == ""
