@@ -43,7 +43,7 @@ class LoadedMix:
 
         An address is the path of keys, with a domain or group named by its id, and list items by number:
         `domains.web/health.paths[0]`, `evals[2].heldout`, `proxy.tokens`. Evals and constraints also go by name:
-        `evals.python.paths`. What the file leaves to a default has the place of what encloses it.
+        `evals.NAME.paths`. What the file leaves to a default has the place of what encloses it.
         """
         source = Source(str(self.path), self.text, values=dict(self.places))
         return source.place(where)
