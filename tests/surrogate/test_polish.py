@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from swarms import log_linear, mixtures, swarm
+from swarms import DOMAINS, log_linear, mixtures, swarm
 
 from olmixctl.surrogate import FAMILIES, Evidence
 from olmixctl.surrogate.polish import polish
@@ -17,23 +17,23 @@ EXACT = [(family, kind, 0.0) for family in ("gaussian", "saturating") for kind i
 EXACT += [("saturating", "straight", 0.01)]
 
 
-def exact(kind, noise):
-    """A hundred runs of four domains, three metrics, with hardly any noise."""
-    rng = np.random.default_rng(4)
-    weights_RC = rng.dirichlet(np.full(4, 0.7), 100)
+def exact(kind, noise, runs=100, domains=4, seed=4):
+    """A hundred runs of four domains, or others; three metrics, with hardly any noise."""
+    rng = np.random.default_rng(seed)
+    weights_RC = rng.dirichlet(np.full(domains, 0.7), runs)
     metrics = []
     for _ in range(3):
-        slope_C = rng.normal(0, 0.6, 4)
+        slope_C = rng.normal(0, 0.6, domains)
         laws = {
             "straight": 1 + np.exp(weights_RC @ slope_C),
             "bent": 1 + np.exp(-np.log1p(weights_RC / 0.02) @ (0.2 * np.abs(slope_C))),
             "level": 2.5 + 2.5e-3 * weights_RC @ slope_C,
         }
         loss_R = laws[kind]
-        metrics.append(loss_R + noise * loss_R.std() * rng.normal(size=100))
+        metrics.append(loss_R + noise * loss_R.std() * rng.normal(size=runs))
     return Evidence(
-        runs=tuple(f"r{i:03}" for i in range(100)),
-        coordinates=tuple("abcd"),
+        runs=tuple(f"r{i:03}" for i in range(runs)),
+        coordinates=tuple(DOMAINS[:domains]),
         metrics=tuple("xyz"),
         weights_RC=weights_RC,
         losses_RM=np.array(metrics).T,
@@ -147,6 +147,25 @@ def test_runs_without_noise_have_an_end_too(family, kind, noise):
     assert not [note for fit in (one, other) for note in fit.status.notes if "digits" in note]
     unseen_NC = np.random.default_rng(1).dirichlet(np.ones(4), 60)
     np.testing.assert_allclose(other.predict(unseen_NC), one.predict(unseen_NC), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "runs", "seed"),
+    [("level", 5, 55), ("level", 5, 67), ("level", 8, 4), ("level", 8, 18), ("straight", 5, 33), ("bent", 5, 25)],
+)
+def test_last_bits_choose_no_minimum(kind, runs, seed):
+    """Fewer runs than domains, without noise: several laws go through them all. A search that follows each start to its
+    end among them is led by last bits; from wide noise down there is one way. Tied minima were not seen.
+    """
+    evidence = exact(kind, 0.0, runs, 20, seed)
+    nudge_RM = 1e-13 * np.random.default_rng(1).uniform(-1, 1, evidence.losses_RM.shape)
+    one = FAMILIES["saturating"].fit(evidence)
+    other = FAMILIES["saturating"].fit(replace(evidence, losses_RM=evidence.losses_RM * (1 + nudge_RM)))
+    unseen_NC, spread_M = mixtures(50, 20, seed=3), evidence.losses_RM.std(axis=0)
+    np.testing.assert_allclose(
+        other.predict(unseen_NC) / spread_M, one.predict(unseen_NC) / spread_M, atol=1e-7, rtol=0
+    )
+    assert not [note for note in one.status.notes if "digits" in note]
 
 
 def test_a_search_without_an_end_leaves_a_fit_and_says_so():
