@@ -55,7 +55,7 @@ def fit_shown(fitted: TableFit, out: Path | None) -> FitShown:
         domains=len(evidence.coordinates),
         folds=0 if scores is None else scores.folds,
         targets=[] if scores is None else _targets(scores),
-        compared={name: (found.spearman, found.rmse) for name, found in chosen.scores.items()},
+        compared={name: (found.spearman, found.rmse, found.mean_rmse) for name, found in chosen.scores.items()},
         notes=fitted.notes,
         written=_written(fitted.predicted, out),
     )

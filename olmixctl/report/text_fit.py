@@ -25,7 +25,7 @@ class FitShown:
         domains: how many.
         folds: of the cross-validation; 0 where there is none.
         targets: (name, rank, error), the objective last; no rank where a side is constant.
-        compared: family → (rank, error) of the objective.
+        compared: family → (rank, error) of the objective, and error of the metrics.
         notes: sentences.
         written: what became of the predictions; empty where none were asked for.
     """
@@ -36,7 +36,7 @@ class FitShown:
     domains: int
     folds: int
     targets: Sequence[tuple[str, float | None, float]]
-    compared: Mapping[str, tuple[float | None, float]]
+    compared: Mapping[str, tuple[float | None, float, float]]
     notes: Sequence[str]
     written: Sequence[str]
 
@@ -54,10 +54,10 @@ def fit_text(shown: FitShown, look: Look) -> str:
 def _compared(shown: FitShown, look: Look) -> list[str]:
     if len(shown.compared) < 2:
         return []
-    columns = [Column(""), Column("family"), Column("rank", right=True), Column("error", right=True)]
+    columns = [Column(""), Column("family"), *(Column(each, right=True) for each in ("rank", "error", "of metrics"))]
     rows: list[Row] = [
-        [Cell("→" if name == shown.family else "", "good"), name, _rank(rank), _error(error)]
-        for name, (rank, error) in shown.compared.items()
+        [Cell("→" if name == shown.family else "", "good"), name, _rank(rank), _error(error), _error(metrics)]
+        for name, (rank, error, metrics) in shown.compared.items()
     ]
     return [heading("Families", look, "rank and error of the objective, on runs held out"), *table(columns, rows, look)]
 

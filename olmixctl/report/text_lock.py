@@ -284,9 +284,15 @@ def _choice(lock: Lock) -> str:
     if lock.surrogate is None or lock.surrogate.choice is None:
         return ""
     family, choice = lock.surrogate.family, lock.surrogate.choice
-    others = sorted((item for item in choice.scores.items() if item[0] != family), key=lambda item: item[1].rmse)
-    beside = "; ".join(f"{name} {found.spearman:.3f}, {found.rmse:.4f}" for name, found in others)
-    return f"auto took {family}: {choice.reason}{f' (rank and error of the others: {beside})' if beside else ''}"
+    own, others = choice.scores.get(family), {n: found for n, found in choice.scores.items() if n != family}
+    ranked = sorted(others.items(), key=lambda item: item[1].rmse)
+    beside = "; ".join(f"{name} {found.spearman:.3f}, {found.rmse:.4f}" for name, found in ranked)
+    beside = f"rank and error of the others: {beside}" if others else ""
+    metrics = sorted((found.mean_rmse, name) for name, found in choice.scores.items() if found.mean_rmse is not None)
+    # Where another family's error is less, those of the metrics may be what decided.
+    if metrics and own is not None and any(found.rmse < own.rmse for found in others.values()):
+        beside += f"; error of the metrics: {', '.join(f'{name} {error:.4f}' for error, name in metrics)}"
+    return f"auto took {family}: {choice.reason}{f' ({beside})' if beside else ''}"
 
 
 def _active(lock: Lock) -> str:

@@ -14,7 +14,7 @@ SHOWN = FitShown(
     domains=17,
     folds=5,
     targets=[("one", 0.9712, 0.12345), ("two", None, 0.0), ("objective", 0.95, 1.2e-5)],
-    compared={"log_linear": (0.701, 123456.0), "gaussian": (0.95, 1.2e-5)},
+    compared={"log_linear": (0.701, 123456.0, 2e5), "gaussian": (0.95, 1.2e-5, 0.0312)},
     notes=["3 of 34 rows did not sum to 1 (furthest 0.997) and were renormalised"],
     written=["Wrote p.csv: 2 mixtures."],
 )
@@ -24,9 +24,9 @@ Fit by gaussian  34 runs, 17 domains
   least error of the average on runs it had not seen
 
 Families  rank and error of the objective, on runs held out
-     family       rank    error
-     log_linear  0.701  1.2e+05
-  →  gaussian    0.950  1.2e-05
+     family       rank    error  of metrics
+     log_linear  0.701  1.2e+05     2.0e+05
+  →  gaussian    0.950  1.2e-05      0.0312
 
 Runs held out  rank (Spearman) and error (RMSE), 5-fold
   metric      rank    error

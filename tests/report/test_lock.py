@@ -11,12 +11,21 @@ from strategies import locks
 
 from olmixctl.lock import digest_of
 from olmixctl.lock.diff import diff_locks
-from olmixctl.lock.model import ActiveBound, Excluded, LockedMetric, LockedSolution
+from olmixctl.lock.model import (
+    ActiveBound,
+    Choice,
+    CrossValidation,
+    Excluded,
+    LockedMetric,
+    LockedSolution,
+    LockedSurrogate,
+)
 from olmixctl.report.look import Look
 from olmixctl.report.markdown import diff_markdown
 from olmixctl.report.text_checks import checks_text
 from olmixctl.report.text_diff import diff_text
 from olmixctl.report.text_lock import lock_text, marks_of, natural_weights
+from olmixctl.surrogate.choice import best_of, reason_for
 
 WEIGHTS = {"code": 0.25, "web/health": 0.15, "web/science": 0.6}
 TOKENS = {"code": {"tokens": 50_000_000}, "web/health": {"tokens": 100_000_000, "protected": True}}
@@ -135,6 +144,38 @@ def test_a_kept_mix_says_that_nothing_was_solved(look):
     assert "Predicted" not in text
     moved = dataclasses.replace(kept, solution=LockedSolution(status="projected"))
     assert "nearest mix that meets every bound" in lock_text(moved, look)
+
+
+def test_where_the_metrics_chose_the_family_their_errors_are_shown(look):
+    """The others' error of the objective alone would not say why."""
+    rows = {
+        "gaussian": ("0.960", "0.0661", "0.0924"),
+        "log_linear": ("0.955", "0.0454", "0.1378"),
+        "saturating": ("0.957", "0.0640", "0.0838"),
+    }
+    scores = {
+        name: CrossValidation(**dict(zip(("spearman", "rmse", "mean_rmse"), map(Decimal, row), strict=True)))
+        for name, row in rows.items()
+    }
+    reason = reason_for("saturating", scores)
+    laws = LockedSurrogate(
+        family="saturating",
+        digest="sg1:laws",
+        runs=21,
+        cv=scores["saturating"],
+        choice=Choice(reason=reason, scores=scores),
+    )
+    assert best_of(scores, 21) == "saturating"
+    page = lock_text(make_lock(WEIGHTS, surrogate=laws), look)
+    assert (
+        "  auto took saturating: least error of the metrics on runs it had not seen; for\n"
+        "    the average it is level with log_linear (rank and error of the others:\n"
+        "    log_linear 0.955, 0.0454; gaussian 0.960, 0.0661; error of the metrics:\n"
+        "    saturating 0.0838, gaussian 0.0924, log_linear 0.1378)\n"
+    ) in page
+    former = {name: dataclasses.replace(found, mean_rmse=None) for name, found in scores.items()}
+    laws = dataclasses.replace(laws, choice=Choice(reason=reason, scores=former))
+    assert "error of the metrics:" not in lock_text(make_lock(WEIGHTS, surrogate=laws), look)
 
 
 def test_runs_left_out_are_told(look):
