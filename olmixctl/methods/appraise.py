@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from olmixctl.errors import OlmixctlError
+from olmixctl.methods.objective import losses_of
 from olmixctl.methods.problem import bounds, mix_problem, worst_case
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.plan.appraisal import Question
@@ -147,8 +148,14 @@ class FittedLaws:
     @cached_property
     def _error(self) -> float:
         weights = {item.name: item.weight for item in self.question.observed.spec.evals}
+        observed = self.question.observed
+        problem, _ = self._problem(Coordinates(tuple(observed.states)), self.table)
         found = cross_validate(
-            self.evidence, LogLinear(), seed=self.question.observed.spec.swarm.seed, objective_weights=weights
+            self.evidence,
+            LogLinear(),
+            seed=observed.spec.swarm.seed,
+            objective_weights=weights,
+            objective=partial(losses_of, problem) if problem.worst_case else None,
         )
         return math.inf if found is None else found.rmse
 

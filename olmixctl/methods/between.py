@@ -72,7 +72,9 @@ def _fitted(plan: Plan, records: Mapping[str, RunRecord]) -> Fitted | None:
     """The laws after the runs of `plan`; None where none fit them."""
     observed = plan.observed
     try:
-        fitted = fit_evidence(observed, gather(observed, plan.coordinates, evidence_of(plan), records))
+        fitted = fit_evidence(
+            observed, plan.coordinates, gather(observed, plan.coordinates, evidence_of(plan), records)
+        )
     except IncompleteError:
         return None
     return fitted if fitted.fit.status.converged else None

@@ -194,7 +194,8 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
         return
     evidence = gather(observed, lock.coordinates, lock.evidence, around.records)
     # The family is the recorded one: what `auto` would choose on another day is not asked.
-    fitted = fit_evidence(observed, evidence, family=None if lock.surrogate is None else lock.surrogate.family)
+    family = None if lock.surrogate is None else lock.surrogate.family
+    fitted = fit_evidence(observed, lock.coordinates, evidence, family=family)
     before = mix_before(lock, around.history)
     yield from restated(lock, observed, fitted, before)
     yield from uncertainty_check(lock, observed, fitted, before, around.replicates)

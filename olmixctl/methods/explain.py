@@ -214,7 +214,8 @@ def _because(
         )
     evidence = gather(observed, lock.coordinates, lock.evidence, records)
     # A lock with runs has laws; their family is not chosen again.
-    fitted = fit_evidence(observed, evidence, family=None if lock.surrogate is None else lock.surrogate.family)
+    family = None if lock.surrogate is None else lock.surrogate.family
+    fitted = fit_evidence(observed, lock.coordinates, evidence, family=family)
     point = masses(lock.coordinates, lock.weights).as_mixture()
     solve = _solve(observed, lock.coordinates, fitted, point)
     best = solve.best

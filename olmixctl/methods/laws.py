@@ -24,9 +24,19 @@ from olmixctl.solve.local import certify_local, keeps_guardrails, local_optimum
 from olmixctl.solve.problem import ConvexMetric, MixProblem
 from olmixctl.surrogate.model import Array, Evidence, Fit
 from olmixctl.surrogate.registry import FAMILIES
-from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out
+from olmixctl.surrogate.validation import CrossValidation, HeldOut, Objective, hold_out
 
-__all__ = ["Fitted", "best_from", "best_near", "certified", "convex_at", "landscapes", "objective_of", "predict"]
+__all__ = [
+    "Fitted",
+    "best_from",
+    "best_near",
+    "certified",
+    "convex_at",
+    "landscapes",
+    "objective_of",
+    "predict",
+    "predicted",
+]
 
 _BEST_RUNS, _BEST_DRAWS, _DRAWS = 3, 4, 256
 """Starts of a local solve: recorded runs and drawn mixtures with the lowest predicted objective, of so many drawn."""
@@ -50,6 +60,7 @@ class Fitted:
         chosen: `auto` took the family just now, for `reason`.
         scores: how the families that were compared predict the objective of unseen runs; empty where none was chosen.
         known: predictions of held-out runs, where the choice made them.
+        objective: what is counted of metrics, where it is the worst family's change; None for their weighted mean.
     """
 
     family: str
@@ -61,6 +72,7 @@ class Fitted:
     chosen: bool = False
     scores: Mapping[str, CrossValidation] = field(default_factory=dict)
     known: HeldOut | None = None
+    objective: Objective | None = None
 
     @cached_property
     def held(self) -> HeldOut | None:
@@ -143,7 +155,11 @@ def objective_of(problem: MixProblem, fitted: Fitted, point: Point) -> float | N
 
 def predict(fitted: Fitted, point: Point) -> dict[str, float]:
     """Metric → bits per byte at a point in coordinates."""
-    fit = fitted.fit
+    return predicted(fitted.fit, point)
+
+
+def predicted(fit: Fit, point: Point) -> dict[str, float]:
+    """`predict` by laws alone."""
     row_NC = np.array([[point[name] for name in fit.coordinates]], dtype=np.float64)
     return {m: float(v) for m, v in zip(fit.metrics, fit.predict(row_NC)[0], strict=True)}
 

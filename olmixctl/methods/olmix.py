@@ -6,14 +6,15 @@ recorded runs and the declared problem.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from olmixctl.errors import IncompleteError, InfeasibleError, IntegrityError
 from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.whole import RESTORE
-from olmixctl.methods.laws import Fitted, best_from, best_near, certified, convex_at, objective_of, predict
+from olmixctl.methods.laws import Fitted, best_from, best_near, certified, convex_at, objective_of, predict, predicted
+from olmixctl.methods.objective import losses_of
 from olmixctl.methods.problem import bounds, breaks, collapsed_reference, is_convex, mix_problem
 from olmixctl.methods.steady import masses, still_optimal
 from olmixctl.mixture import Coordinates, GridMixture, Mixture
@@ -26,8 +27,9 @@ from olmixctl.solve.problem import MixProblem
 from olmixctl.solve.project import project
 from olmixctl.solve.round import Rounded, round_solution
 from olmixctl.surrogate.choice import AUTO, choose
-from olmixctl.surrogate.model import Evidence
+from olmixctl.surrogate.model import Evidence, Fit
 from olmixctl.surrogate.registry import FAMILIES, SOLVED
+from olmixctl.surrogate.validation import Objective
 from olmixctl.swarm.dirichlet import draw_swarm
 from olmixctl.swarm.informative import draw_informative
 from olmixctl.swarm.model import SwarmProblem
@@ -128,11 +130,14 @@ def gather(
     return Evidence.of(weights, losses)
 
 
-def fit_evidence(observed: Observed, evidence: Evidence, *, family: str | None = None) -> Fitted:
+def fit_evidence(
+    observed: Observed, coordinates: Coordinates, evidence: Evidence, *, family: str | None = None
+) -> Fitted:
     """Fit the declared family; `auto` takes the one that predicts the objective of unseen runs best.
 
     Args:
         observed: the declared problem.
+        coordinates: of the runs' mixtures.
         evidence: the runs.
         family: what `auto` took before, where it is not to choose again.
 
@@ -140,16 +145,17 @@ def fit_evidence(observed: Observed, evidence: Evidence, *, family: str | None =
         IntegrityError: the family cannot describe these losses, or there is none of this name.
     """
     declared, seed = observed.spec.surrogate, observed.spec.swarm.seed
+    worst = partial(_worst_case, observed, coordinates) if observed.spec.objective.worst_case else None
     if declared != AUTO:
-        return _fitted(declared, "as declared", evidence, seed)
+        return _fitted(declared, "as declared", evidence, seed, worst)
     if family is not None:
         if family not in SOLVED:
             raise IntegrityError(
                 f"the lock rests on laws of the family {family!r}, which no mix is solved with", remedy=RESTORE
             )
-        return _fitted(family, "as chosen before", evidence, seed)
-    chosen = choose(evidence, objective_weights=weights_of(observed), seed=seed)
-    found = _fitted(chosen.family.name, chosen.reason, evidence, seed)
+        return _fitted(family, "as chosen before", evidence, seed, worst)
+    chosen = choose(evidence, objective_weights=weights_of(observed), worst_case=worst, seed=seed)
+    found = _fitted(chosen.family.name, chosen.reason, evidence, seed, worst)
     return replace(found, chosen=True, scores=chosen.scores, known=chosen.held)
 
 
@@ -158,10 +164,19 @@ def weights_of(observed: Observed) -> dict[str, float]:
     return {item.name: item.weight for item in observed.spec.evals}
 
 
-def _fitted(family: str, reason: str, evidence: Evidence, seed: int) -> Fitted:
+def _fitted(
+    family: str, reason: str, evidence: Evidence, seed: int, worst: Callable[[Fit], Objective] | None
+) -> Fitted:
     fit = FAMILIES[family].fit(evidence)
     guide = None if is_convex(fit) else FAMILIES[GUIDE].fit(evidence)
-    return Fitted(family=family, reason=reason, evidence=evidence, fit=fit, guide=guide, seed=seed)
+    objective = None if worst is None else worst(fit)
+    return Fitted(family=family, reason=reason, evidence=evidence, fit=fit, guide=guide, seed=seed, objective=objective)
+
+
+def _worst_case(observed: Observed, coordinates: Coordinates, fit: Fit) -> Objective:
+    """What the worst case counts of metrics, its families changing from what `fit` predicts of the reference mix."""
+    reference = collapsed_reference(coordinates, observed.reference)
+    return partial(losses_of, mix_problem(observed, coordinates, at_reference=predicted(fit, reference)))
 
 
 def solve_mix(

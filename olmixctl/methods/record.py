@@ -219,11 +219,17 @@ def _domains(
     return table
 
 
-def surrogate_of(observed: Observed, fitted: Fitted) -> LockedSurrogate:
-    """The laws as the lock names them, cross-validated; with the reason where their family was chosen."""
+def surrogate_of(observed: Observed, fitted: Fitted, *, of_mean: bool = False) -> LockedSurrogate:
+    """The laws as the lock names them, cross-validated; with the reason where their family was chosen.
+
+    Args:
+        observed: says how metrics count.
+        fitted: the laws.
+        of_mean: judge them by the weighted mean also where the worst family counts, as locks once did.
+    """
     weights = {e.name: e.weight for e in observed.spec.evals}
-    held = fitted.held
-    cv = None if held is None else score(fitted.evidence, held, objective_weights=weights)
+    held, objective = fitted.held, None if of_mean else fitted.objective
+    cv = None if held is None else score(fitted.evidence, held, objective_weights=weights, objective=objective)
     scores = {name: locked for name, found in fitted.scores.items() if (locked := _scored(found)) is not None}
     return LockedSurrogate(
         family=fitted.family,

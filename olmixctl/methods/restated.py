@@ -94,9 +94,12 @@ def _optimality(certificate: Certificate, fitted: Fitted, at_convex: float | Non
 
 def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> VerifyCheck:
     """Family, parameters, number of runs and cross-validation. `agree`: what follows from the laws is as stated."""
-    stated, found = lock.surrogate, surrogate_of(observed, fitted)
+    stated = lock.surrogate
     if stated is None:
         return VerifyCheck(name="surrogate", ok=False, detail="runs stand behind the lock, and no laws")
+    # Locks that state no errors of the metrics were made when laws were judged by the mean alone.
+    former = stated.cv is not None and stated.cv.mean_rmse is None
+    found = surrogate_of(observed, fitted, of_mean=former)
     wrong = []
     if stated.family != found.family:
         wrong.append(f"family {stated.family}, found {found.family}")
@@ -108,7 +111,9 @@ def _laws(lock: Lock, observed: Observed, fitted: Fitted, *, agree: bool) -> Ver
         wrong += _misjudged(stated.cv, found.cv)
     if wrong:
         return VerifyCheck(name="surrogate", ok=False, detail=f"a refit gives other parameters: {'; '.join(wrong)}")
-    misstated = _choice_problem(stated, observed.spec.surrogate)
+    misstated = _choice_problem(
+        stated, observed.spec.surrogate, worst_case=observed.spec.objective.worst_case and not former
+    )
     if misstated:
         return VerifyCheck(name="surrogate", ok=False, detail=misstated)
     if stated.digest == parameters_digest(fitted.fit):
@@ -128,7 +133,7 @@ def _misjudged(stated: CrossValidation, found: CrossValidation) -> Iterator[str]
             yield f"cv.{name} {a}, found {b}"
 
 
-def _choice_problem(stated: LockedSurrogate, declared: str) -> str:
+def _choice_problem(stated: LockedSurrogate, declared: str, *, worst_case: bool) -> str:
     """What is wrong with the reason for the family; empty when nothing is. The other families are not fitted again."""
     choice = stated.choice
     if declared != AUTO:
@@ -142,7 +147,7 @@ def _choice_problem(stated: LockedSurrogate, declared: str) -> str:
         return f"the score of {stated.family} is not its cross-validation"
     if (
         best_of(choice.scores, stated.runs) != stated.family
-        or reason_for(stated.family, choice.scores) != choice.reason
+        or reason_for(stated.family, choice.scores, worst_case=worst_case) != choice.reason
     ):
         return f"the recorded scores do not say {stated.family}, or not for this reason"
     return ""

@@ -138,7 +138,7 @@ def trade_off(
         return TradeOff(reason=reason)
     evidence = gather(observed, lock.coordinates, lock.evidence, records)
     chosen = None if lock.surrogate is None else lock.surrogate.family
-    fitted = fit_evidence(observed, evidence, family=chosen)
+    fitted = fit_evidence(observed, lock.coordinates, evidence, family=chosen)
     if not fitted.fit.status.converged:
         return TradeOff(reason="the laws could not be fitted")
     problem = fitted_problem(observed, lock.coordinates, fitted)

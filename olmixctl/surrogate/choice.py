@@ -7,15 +7,15 @@ the comparison is nested: no family has seen what it is judged by.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from olmixctl.errors import UsageError
-from olmixctl.surrogate.model import Evidence, Family
+from olmixctl.surrogate.model import Evidence, Family, Fit
 from olmixctl.surrogate.registry import COMPARED, FAMILIES
-from olmixctl.surrogate.validation import CrossValidation, HeldOut, hold_out, score
+from olmixctl.surrogate.validation import CrossValidation, HeldOut, Objective, hold_out, score
 
 __all__ = ["AUTO", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
 
@@ -69,6 +69,7 @@ def choose(
     name: str = AUTO,
     *,
     objective_weights: Mapping[str, float] | None = None,
+    worst_case: Callable[[Fit], Objective] | None = None,
     seed: int = 0,
 ) -> Chosen:
     """The family called `name`, or for `auto` the best by cross-validation; cross-validated either way.
@@ -77,6 +78,8 @@ def choose(
         evidence: the runs.
         name: of a family, or auto.
         objective_weights: metric → weight in the objective; None where all count alike.
+        worst_case: where the worst of several families of metrics counts, what it counts of metrics, given the laws on
+            all runs: families change from what these predict of the reference mix.
         seed: of the folds.
 
     Raises:
@@ -85,16 +88,17 @@ def choose(
     """
     if name != AUTO and name not in FAMILIES:
         raise UsageError(f"--surrogate: {name!r} is not known", remedy=f"write one of: {', '.join(names())}")
+
+    def scored(each: str, held: HeldOut) -> CrossValidation:
+        objective = None if worst_case is None else worst_case(FAMILIES[each].fit(evidence))
+        return score(evidence, held, objective_weights=objective_weights, objective=objective)
+
     if name != AUTO:
         held = hold_out(evidence, FAMILIES[name], seed=seed)
-        scores = {} if held is None else {name: score(evidence, held, objective_weights=objective_weights)}
+        scores = {} if held is None else {name: scored(name, held)}
         return Chosen(FAMILIES[name], "as asked for", held, scores)
     found = {each: hold_out(evidence, FAMILIES[each], seed=seed) for each in COMPARED if _suits(each, evidence)}
-    scores = {
-        each: score(evidence, held, objective_weights=objective_weights)
-        for each, held in found.items()
-        if held is not None
-    }
+    scores = {each: scored(each, held) for each, held in found.items() if held is not None}
     # Where measured or predicted objectives are all the same there is no rank, and nothing to choose by.
     ranked = {each: value for each, value in scores.items() if value.spearman is not None}
     if not ranked:
@@ -102,7 +106,8 @@ def choose(
         reason = "the objective is the same in every run, so nothing can be compared" if scores else few
         return Chosen(FAMILIES[_FALLBACK], reason, found.get(_FALLBACK), scores)
     best = best_of(ranked, len(evidence.runs))
-    return Chosen(FAMILIES[best], reason_for(best, ranked), found[best], scores)
+    reason = reason_for(best, ranked, worst_case=worst_case is not None)
+    return Chosen(FAMILIES[best], reason, found[best], scores)
 
 
 def _suits(name: str, evidence: Evidence) -> bool:
@@ -127,15 +132,16 @@ def best_of(scores: Mapping[str, Scored], runs: int) -> str:
     return min(close, key=lambda name: _mean_error(scores[name]))
 
 
-def reason_for(best: str, scores: Mapping[str, Scored]) -> str:
-    """Why `best_of` takes it, in words."""
+def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = False) -> str:
+    """Why `best_of` takes it, in words; `worst_case`: what is compared is the worst family's change."""
+    what = "worst family" if worst_case else "average"
     if len(scores) == 1:
         return "the one family for metrics that are not all positive"
     least = min(sorted(scores, key=_place), key=lambda name: _error(scores[name]))
     if least == best:
-        return "least error of the average on runs it had not seen, and its rank level with the best"
+        return f"least error of the {what} on runs it had not seen, and its rank level with the best"
     if least in _level(scores):
-        return f"least error of the metrics on runs it had not seen; for the average it is level with {least}"
+        return f"least error of the metrics on runs it had not seen; for the {what} it is level with {least}"
     return f"ranks unseen runs better than {least}, whose error is less"
 
 

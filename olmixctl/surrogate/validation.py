@@ -5,7 +5,7 @@ Array dimensions: R runs, M metrics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 from olmixctl.surrogate.model import Array, Evidence, Family
 
-__all__ = ["CrossValidation", "HeldOut", "cross_validate", "hold_out", "rank_correlation", "score"]
+__all__ = ["CrossValidation", "HeldOut", "Objective", "cross_validate", "hold_out", "rank_correlation", "score"]
+
+
+Objective = Callable[[Sequence[str], Array], Array]
+"""What an objective counts of metrics: their names, and the metrics of N mixes (N × M), to N numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +25,8 @@ class CrossValidation:
     """Out-of-sample rank correlation and error.
 
     Attributes:
-        spearman: of the objective (weighted mean of the metrics); None when a side is constant.
+        spearman: of the objective (weighted mean of the metrics, or the worst family's change); None when a side is
+            constant.
         rmse: of the objective, bits per byte.
         mean_rmse: of the metrics, weighted as in the objective; never less than `rmse`.
         metric_spearman: metric → rank correlation, or None.
@@ -55,6 +60,7 @@ def cross_validate(
     folds: int = 5,
     seed: int = 0,
     objective_weights: Mapping[str, float] | None = None,
+    objective: Objective | None = None,
 ) -> CrossValidation | None:
     """Predict every run from a fit without its fold; None with fewer than three different mixtures.
 
@@ -62,7 +68,7 @@ def cross_validate(
     the run ids, never on their order.
     """
     held = hold_out(evidence, family, folds=folds, seed=seed)
-    return None if held is None else score(evidence, held, objective_weights=objective_weights)
+    return None if held is None else score(evidence, held, objective_weights=objective_weights, objective=objective)
 
 
 def hold_out(evidence: Evidence, family: Family, *, folds: int = 5, seed: int = 0) -> HeldOut | None:
@@ -80,15 +86,27 @@ def hold_out(evidence: Evidence, family: Family, *, folds: int = 5, seed: int = 
 
 
 def score(
-    evidence: Evidence, held: HeldOut, *, objective_weights: Mapping[str, float] | None = None
+    evidence: Evidence,
+    held: HeldOut,
+    *,
+    objective_weights: Mapping[str, float] | None = None,
+    objective: Objective | None = None,
 ) -> CrossValidation:
-    """Rank and error of these predictions."""
+    """Rank and error of these predictions.
+
+    Args:
+        evidence: what was measured.
+        held: what was predicted of it.
+        objective_weights: metric → weight; None where all count alike.
+        objective: what is counted of the metrics, where it is not their weighted mean.
+    """
     predicted_RM = held.predicted_RM
     weights_M = np.array(
         [(objective_weights or {}).get(m, 1.0 if objective_weights is None else 0.0) for m in evidence.metrics]
     )
     weights_M = weights_M / weights_M.sum()
-    measured_R, objective_R = evidence.losses_RM @ weights_M, predicted_RM @ weights_M
+    counted = objective or (lambda _, values_NM: values_NM @ weights_M)
+    measured_R, objective_R = counted(evidence.metrics, evidence.losses_RM), counted(evidence.metrics, predicted_RM)
     columns = list(zip(evidence.metrics, evidence.losses_RM.T, predicted_RM.T, strict=True))
     error_M = [_rmse(y, f) for _, y, f in columns]
     return CrossValidation(

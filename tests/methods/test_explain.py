@@ -278,7 +278,8 @@ def test_pulls_in_a_workspace_balance_with_the_bounds(root):
     workspace = Workspace.open(cwd=root)
     lock = workspace.lock()
     observed = observed_as_locked(workspace.spec, lock, "fake1")
-    fitted = fit_evidence(observed, gather(observed, lock.coordinates, lock.evidence, workspace.ledger.records()))
+    evidence = gather(observed, lock.coordinates, lock.evidence, workspace.ledger.records())
+    fitted = fit_evidence(observed, lock.coordinates, evidence)
     metrics = convex_metrics(fitted.fit)
     solve = solve_of(fitted_problem(observed, lock.coordinates, fitted), metrics)
     point = {name: points / GRID for name, points in masses(lock.coordinates, lock.weights).items()}

@@ -38,7 +38,8 @@ def front(folder, extra="", domains=DOMAINS):
 def laws_of(workspace):
     lock = workspace.lock()
     observed = workspace._as_locked(lock)
-    fitted = fit_evidence(observed, gather(observed, lock.coordinates, lock.evidence, workspace.ledger.records()))
+    evidence = gather(observed, lock.coordinates, lock.evidence, workspace.ledger.records())
+    fitted = fit_evidence(observed, lock.coordinates, evidence)
     return observed, fitted, fitted_problem(observed, lock.coordinates, fitted)
 
 

@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 from workspaces import make_workspace, write_domain, write_mix
 
+from olmixctl.lock.model import CrossValidation as LockedScore
 from olmixctl.methods.explain import explain_domain
+from olmixctl.methods.fixed import fixed
 from olmixctl.methods.olmix import fit_evidence, fitted_problem, gather, predict
 from olmixctl.methods.problem import collapsed_reference, mix_problem
+from olmixctl.methods.record import surrogate_of
 from olmixctl.methods.resample import Bootstrap
+from olmixctl.methods.restated import restated
 from olmixctl.mixture import GRID
+from olmixctl.surrogate.registry import FAMILIES
+from olmixctl.surrogate.validation import hold_out, rank_correlation, score
 from olmixctl.workspace import Workspace
 
 DOMAINS = {"code": "", "docs": "", "web": ""}
@@ -40,7 +46,7 @@ def workspace(tmp_path_factory):
 def solved(workspace):
     lock = workspace.lock()
     observed, records = workspace._as_locked(lock), workspace.ledger.records()
-    fitted = fit_evidence(observed, gather(observed, lock.coordinates, lock.evidence, records))
+    fitted = fit_evidence(observed, lock.coordinates, gather(observed, lock.coordinates, lock.evidence, records))
     return lock, observed, fitted, fitted_problem(observed, lock.coordinates, fitted)
 
 
@@ -84,6 +90,71 @@ def test_no_other_mix_has_a_better_worst_family(workspace):
         for share in rng.dirichlet(np.ones(3), 100):
             other = {d: (1 - spread) * decided[d] + spread * float(s) for d, s in zip(decided, share, strict=True)}
             assert objective(other) >= best - 2e-6
+
+
+def noisy(fitted, seed=1):
+    """The evidence with noise: laws then miss unseen runs, each metric in its own way."""
+    evidence = fitted.evidence
+    noise_RM = np.random.default_rng(seed).normal(0, 0.02, evidence.losses_RM.shape)
+    return dataclasses.replace(evidence, losses_RM=evidence.losses_RM + noise_RM)
+
+
+def by_hand(observed, coordinates, fit, evidence, held):
+    """Rank and error of the worst family's change."""
+    columns = [fit.coordinates.index(name) for name in coordinates.names]
+    reference = collapsed_reference(coordinates, observed.reference)
+    row = np.array([[reference[name] for name in coordinates.names]])[:, columns]
+    at = dict(zip(fit.metrics, fit.predict(row)[0].tolist(), strict=True))
+    measured, predicted = (
+        np.array([worst(at, dict(zip(fit.metrics, row, strict=True))) for row in values_RM.tolist()])
+        for values_RM in (evidence.losses_RM, held.predicted_RM)
+    )
+    return rank_correlation(measured, predicted), math.sqrt(np.mean((measured - predicted) ** 2))
+
+
+def test_laws_are_judged_by_the_objective_that_is_solved(workspace):
+    """Rank and error of unseen runs are those of the worst family's change, not of the weighted mean."""
+    lock, observed, fitted, problem = solved(workspace)
+    evidence = noisy(fitted)
+    fitted = fit_evidence(observed, lock.coordinates, evidence)
+    cv = surrogate_of(observed, fitted).cv
+    rank, error = by_hand(observed, lock.coordinates, fitted.fit, evidence, fitted.held)
+    assert (float(cv.spearman), float(cv.rmse)) == pytest.approx((rank, error), abs=1e-6)
+    mean = score(evidence, fitted.held, objective_weights=problem.metric_weights)
+    assert abs(mean.rmse - error) > 1e-3
+
+
+def test_auto_compares_families_by_the_worst_case(workspace):
+    lock, observed, fitted, _ = solved(workspace)
+    observed = dataclasses.replace(observed, spec=dataclasses.replace(observed.spec, surrogate="auto"))
+    evidence = noisy(fitted)
+    found = fit_evidence(observed, lock.coordinates, evidence)
+    assert len(found.scores) == 3
+    for name, value in found.scores.items():
+        held = hold_out(evidence, FAMILIES[name], seed=found.seed)
+        expected = by_hand(observed, lock.coordinates, FAMILIES[name].fit(evidence), evidence, held)
+        assert (value.spearman, value.rmse) == pytest.approx(expected, abs=1e-12)
+    assert "average" not in found.reason
+    locked = surrogate_of(observed, found)
+    assert locked.cv == locked.choice.scores[found.family]
+
+
+def test_locks_whose_laws_were_judged_by_the_mean_still_verify(workspace):
+    """Locks that state no errors of the metrics were made when the mean was what families were judged by."""
+    lock, observed, fitted, problem = solved(workspace)
+    fitted = fit_evidence(observed, lock.coordinates, noisy(fitted))
+    mean = score(fitted.evidence, fitted.held, objective_weights=problem.metric_weights)
+
+    def surrogate_check(**changed):
+        cv = LockedScore(spearman=fixed(mean.spearman, 6), rmse=fixed(mean.rmse, 6), mean_rmse=None)
+        cv = dataclasses.replace(cv, **changed)
+        stated = dataclasses.replace(surrogate_of(observed, fitted), cv=cv)
+        checks = restated(dataclasses.replace(lock, surrogate=stated), observed, fitted, None)
+        return next(check for check in checks if check.name == "surrogate")
+
+    assert surrogate_check().ok, surrogate_check().detail
+    assert "cv.rmse" in surrogate_check(mean_rmse=fixed(mean.mean_rmse, 6)).detail
+    assert "cv.rmse" in surrogate_check(rmse=fixed(mean.rmse + 0.001, 6)).detail
 
 
 def test_pulls_balance_with_the_families_that_are_worst(workspace):

@@ -240,7 +240,7 @@ def test_a_domain_no_run_has_sampled_stays_at_the_reference(locked):
             {run: row | {"docs": 0.0} for run, row in rows.items()},
             {run: {"code-bpb": 1 + row["web"], "docs-bpb": 2 - row["web"] / 2} for run, row in rows.items()},
         )
-        solved = solve_mix(observed, coordinates, fit_evidence(observed, evidence))
+        solved = solve_mix(observed, coordinates, fit_evidence(observed, coordinates, evidence))
         assert abs(solved.rounded.leaves["docs"] - GRID * observed.reference["docs"]) <= 1
 
 
