@@ -38,7 +38,8 @@ _START_SCALES = (0.005, 0.03, 0.15)
 _START_OFFSETS = (0.85, 2.2)
 # Past these the law is level or a step, and its logarithms lose their digits.
 _LEAST, _MOST = (-30.0, -12.0, -12.0, -12.0), (30.0, 12.0, 6.0, 9.0)
-# Of every start: iterations, and the fall at which they end; and starts of a metric that go on.
+# Of every start: iterations, and the fall at which they end; and starts of a metric that go on where runs outnumber the
+# parameters. Where they do not there are several ends, and early values do not tell which start leads to the lowest.
 _ITERATIONS, _TOLERANCE, _KEPT = 40, 1e-7, 2
 _WIDE_NOISE = 0.3
 """Where the search begins: standard deviation of residuals over that of the metric."""
@@ -189,7 +190,7 @@ def _search(laws: Laws) -> tuple[Array, Array, NDArray[np.bool_], int]:
 def _lowest(laws: Laws) -> tuple[Array, int]:
     """The lowest end over the starts of each metric, and the iterations.
 
-    All starts go a part of the way, and the lowest few of each metric to the end.
+    All starts go a part of the way, and the lowest few of each metric, of few runs all of them, to the end.
     """
     starts_GBP = np.stack([_start(laws, scale, offset) for scale in _START_SCALES for offset in _START_OFFSETS])
     copies, metrics, parameters = starts_GBP.shape
@@ -199,10 +200,11 @@ def _lowest(laws: Laws) -> tuple[Array, int]:
         iterations=_ITERATIONS,
         tolerance=_TOLERANCE,
     )
-    order_GB = np.argsort(early.value_B.reshape(copies, metrics), axis=0, kind="stable")[:_KEPT]
-    kept = laws.take(np.tile(np.arange(metrics), _KEPT))
+    ends = _KEPT if len(laws.weights_RS) > parameters else copies
+    order_GB = np.argsort(early.value_B.reshape(copies, metrics), axis=0, kind="stable")[:ends]
+    kept = laws.take(np.tile(np.arange(metrics), ends))
     at_BP, _ = refine(kept, early.parameters_BP[(order_GB * metrics + np.arange(metrics)).ravel()])
-    best_B = np.argmin(kept.value(at_BP).reshape(_KEPT, metrics), axis=0)
+    best_B = np.argmin(kept.value(at_BP).reshape(ends, metrics), axis=0)
     return at_BP[best_B * metrics + np.arange(metrics)], early.iterations
 
 
