@@ -71,9 +71,10 @@ def plan_join(plan: Plan, merge: LockMerge, records: Mapping[str, RunRecord], ma
     recorded, chain = Recorded.of(plan.observed, records), chain_of(plan.observed, plan.runs, merge.parents)
     extra = recorded.beside(plan.runs, plan.coordinates, chain) if plan.rounds.later else plan.extra_evidence
     points = recorded.within(plan.coordinates)
-    needed = _needed(plan, [points[key] for key in extra])
+    needed, lacking = _needed(plan, [points[key] for key in extra])
     runs = tuple(run for run in plan.runs if run.recorded or run.key in needed)
-    rounds = with_recorded(_rounds(plan, runs, len(extra)), chain, (*(run.key for run in runs), *extra), records)
+    rounds = _rounds(plan, runs, len(extra), lacking)
+    rounds = with_recorded(rounds, chain, (*(run.key for run in runs), *extra), records)
     missing = len({run.key for run in runs if not run.recorded}) + rounds.missing
     cost = calibrate(plan.observed, records.values(), merge.start.evidence).of(missing)
     others = tuple(check for check in plan.checks if check.name not in _BUDGET)
@@ -89,17 +90,20 @@ def plan_join(plan: Plan, merge: LockMerge, records: Mapping[str, RunRecord], ma
     )
 
 
-def _rounds(plan: Plan, runs: Sequence[PlannedRun], known: int) -> Rounds:
-    """How `runs`, and what they and `known` recorded ones leave of the swarm of `plan`, are trained."""
+def _rounds(plan: Plan, runs: Sequence[PlannedRun], known: int, lacking: int) -> Rounds:
+    """How `runs`, and what they and `known` recorded ones leave of the swarm of `plan`, are trained.
+
+    Later rounds have at least the samples that a coordinate is `lacking`, where there are any.
+    """
     if not plan.rounds.open:
         return plan.rounds
     whole = len({run.key for run in plan.runs}) + plan.rounds.more
-    left = max(whole - known - len(runs), 0)
+    left = max(whole - known - len(runs), lacking if plan.rounds.later else 0)
     return rounds_after(plan.observed, len(plan.coordinates.names), known=known, runs=len(runs), left=left)
 
 
-def _needed(plan: Plan, points: Sequence[Mapping[str, float]]) -> set[str]:
-    """Keys of the designed runs that evidence at `points` lacks."""
+def _needed(plan: Plan, points: Sequence[Mapping[str, float]]) -> tuple[set[str], int]:
+    """Keys of the designed runs that evidence at `points` lacks, and how many samples some coordinate lacks then."""
     observed, coordinates = plan.observed, plan.coordinates
     sampled = {name: sum(point.get(name, 0) > 0 for point in points) for name in coordinates.names}
     distinct = list({run.key: run for run in plan.runs}.values())
@@ -111,7 +115,7 @@ def _needed(plan: Plan, points: Sequence[Mapping[str, float]]) -> set[str]:
         if any(run.point[name] and sampled[name] < least for name in coordinates.names):
             _count(sampled, run)
             chosen.append(run)
-    return {run.key for run in chosen}
+    return {run.key for run in chosen}, max(least - min(sampled.values()), 0)
 
 
 def _count(sampled: dict[str, int], run: PlannedRun) -> None:

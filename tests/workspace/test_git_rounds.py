@@ -7,12 +7,13 @@ import shutil
 import pytest
 from branches import BASE, EVALS, check_settled, commit, git, join, merge
 from interrupted import Interrupted
-from workspaces import write_mix
+from workspaces import write_domain, write_mix
 
 from olmixctl.errors import IncompleteError
 from olmixctl.execute.events import Looked
 from olmixctl.lock import dump
 from olmixctl.methods import between
+from olmixctl.mixture import GRID, GridMixture
 from olmixctl.plan import PlanOptions
 from olmixctl.plan.codec import plan_as_json
 from olmixctl.report.look import Look
@@ -180,3 +181,41 @@ def apply_in(root, domains, extra):
     write_mix(root, domains, evals=EVALS, extra=extra)
     workspace = Workspace.open(cwd=root)
     return workspace.apply(workspace.plan(PlanOptions(reuse="full"))).lock
+
+
+def test_what_the_first_round_lacks_of_a_coordinate_is_left_for_later_ones(merging, monkeypatch):
+    """Of five designed mixtures one has the new domain; three are asked for, so two runs more may follow."""
+    write_domain(merging(SWARM), "news", 30)
+    root = merging("swarm: {rounds: 3}", domains=JOINED | {"news": ""})
+    shares = [{"books": 10, "news": 10 * (n == 3), "papers": 10 + 10 * n} for n in range(5)]
+    points = tuple(
+        GridMixture({name: share * GRID // 100 for name, share in {**mix, "reused": 100 - sum(mix.values())}.items()})
+        for mix in shares
+    )
+    monkeypatch.setattr("olmixctl.workspace._design", lambda *_: points)
+    plan = planned(root)
+    assert [run.point["news"] > 0 for run in plan.runs] == [True]
+    assert plan.rounds.later == (1, 1)
+
+
+def test_a_coordinate_that_no_run_sampled_gets_its_runs_in_rounds_too(merging, tmp_path):
+    """As many of the first round's mixtures as have it, and what these leave of three in the later rounds."""
+    write_domain(merging(SWARM), "news", 30)
+    root = merging("swarm: {rounds: 3}", domains=JOINED | {"news": ""})
+    other = tmp_path / "other"
+    shutil.copytree(root, other)
+    plan, result = join(root)
+    first = sum(run.point["news"] > 0 for run in plan.runs)
+    assert first > 0
+    assert first + plan.rounds.more >= 3
+    news = Workspace.open(cwd=root).lock().domains["news"].content
+    records = Workspace.open(cwd=root).ledger.records()
+    assert sum(news in records[key].inputs.content_weights() for key in result.lock.evidence) >= 3
+    check_settled(root)
+    workspace = Workspace.open(cwd=other)
+    Interrupted.left = len(plan.runs)
+    workspace._executor = lambda evals, _=None: Interrupted(evals)
+    sides = find_merging(workspace)
+    with pytest.raises(IncompleteError):
+        resolve(workspace, sides, plan_merging(workspace, sides, PlanOptions()))
+    assert dump(join(other)[1].lock) == dump(result.lock)
