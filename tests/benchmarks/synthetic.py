@@ -45,7 +45,7 @@ MATCHED = {
     "noisy": "saturating",
 }
 RATIOS = (1.0, 1.5, 2.0, 3.0, 5.0)
-FIRST, ROUND = 0.75, 0.25
+FIRST, ROUND = 1.0, 0.25
 ROUNDS_END = 3.0
 EPSILON = 0.002
 """The regret whose probability is asked."""
