@@ -133,7 +133,7 @@ def _misjudged(stated: CrossValidation, found: CrossValidation) -> Iterator[str]
             yield f"cv.{name} {a}, found {b}"
 
 
-def _choice_problem(stated: LockedSurrogate, declared: str, *, worst_case: bool) -> str:
+def _choice_problem(stated: LockedSurrogate, declared: str, *, worst_case: bool = False) -> str:
     """What is wrong with the reason for the family; empty when nothing is. The other families are not fitted again."""
     choice = stated.choice
     if declared != AUTO:

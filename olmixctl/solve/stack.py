@@ -1,7 +1,7 @@
 """One problem under many sets of laws, as arrays: the programs differ in their laws, and in the rows that follow from
 laws.
 
-Array dimensions: N programs, C free coordinates, M metrics with weight, K inequality rows, L functions.
+Array dimensions: N programs, C free coordinates, M metrics with weight, F families, K inequality rows, L functions.
 """
 
 from __future__ import annotations
@@ -77,12 +77,14 @@ class Stack:
     Attributes:
         first: one of them; what is the same for all is taken from it.
         exponents: of the laws.
+        constant_NF: of the losses of families: weighted offsets less the baseline.
         left: of the inequality rows.
         limit_NK: their right sides, with room.
     """
 
     first: Program
     exponents: Functions
+    constant_NF: Array
     left: Functions
     limit_NK: Array
 
@@ -105,9 +107,11 @@ class Stack:
         names = sorted({name for each in weights for name, weight in each.items() if weight > 0})
         fitted = [{metric.name: metric for metric in metrics} for metrics in laws]
         counted = [[each[name] for name in names] for each in fitted]
+        offset_NM = np.array([[metric.offset for metric in metrics] for metrics in counted]).reshape(len(laws), -1)
         return cls(
             first=first,
             exponents=Functions.of([Exponents.of(metrics, first.names, first.held) for metrics in counted]),
+            constant_NF=offset_NM @ first.weight_FM.T - np.stack([program.baseline_F for program in programs]),
             left=Functions.of([program.rows.left for program in programs]),
             limit_NK=np.stack([program.limits for program in programs]),
         )
@@ -121,23 +125,37 @@ class Stack:
         return Stack(
             self.first,
             self.exponents.take(index) if len(self) > 1 else self.exponents,
+            self.constant_NF[index],
             self.left.take(index),
             self.limit_NK if len(self.limit_NK) == 1 else self.limit_NK[index],
         )
 
-    def slopes(self, x_NC: Array) -> tuple[Array, Array]:
-        """∂ of the objective of one family: N × C, and its second derivatives: N × C × C."""
-        first, every = self.first, np.arange(x_NC.shape[1])
-        growth_NM = first.weight_FM[0] * np.exp(self.exponents.values(x_NC))
-        slopes_NMC = self.exponents.slopes(x_NC)
-        slope_NC = np.matmul(growth_NM[:, None], slopes_NMC)[:, 0]
-        hessian_NCC = np.matmul(slopes_NMC.transpose(0, 2, 1) * growth_NM[:, None], slopes_NMC)
-        hessian_NCC[:, every, every] += self.exponents.bend(x_NC, growth_NM)
-        if first.kl > 0:
-            inside_NC = np.maximum(x_NC, LEAST)
-            slope_NC = slope_NC + first.kl * (np.log(inside_NC / first.reference_C) + 1.0 + first.tilt_C)
-            hessian_NCC[:, every, every] += first.kl / inside_NC
-        return slope_NC, hessian_NCC
+    @property
+    def several(self) -> bool:
+        """Whether the worst of several families counts."""
+        return len(self.first.families) > 1
+
+    def losses(self, x_NC: Array) -> Array:
+        """Loss of each family, less its baseline: N × F."""
+        return np.asarray(np.exp(self.exponents.values(x_NC)) @ self.first.weight_FM.T + self.constant_NF)
+
+    def families(self, x_NC: Array, multiplier_NF: Array) -> tuple[Array, Array, Array]:
+        """Losses of families, their slopes (N × F × C), and second derivatives of Σ multiplier · loss (N × C × C)."""
+        growth_NM, slopes_NMC = np.exp(self.exponents.values(x_NC)), self.exponents.slopes(x_NC)
+        weight_FM = self.first.weight_FM
+        slopes_NFC = np.matmul(growth_NM[:, None] * weight_FM, slopes_NMC)
+        counted_NM = (multiplier_NF @ weight_FM) * growth_NM
+        hessian_NCC = np.matmul(slopes_NMC.transpose(0, 2, 1) * counted_NM[:, None], slopes_NMC)
+        every = np.arange(x_NC.shape[1])
+        hessian_NCC[:, every, every] += self.exponents.bend(x_NC, counted_NM)
+        return growth_NM @ weight_FM.T + self.constant_NF, slopes_NFC, hessian_NCC
+
+    def divergence(self, x_NC: Array) -> tuple[Array, Array]:
+        """∂ λ KL, and the diagonal of its second derivatives: N × C each."""
+        first, inside_NC = self.first, np.maximum(x_NC, LEAST)
+        if first.kl == 0:
+            return np.zeros_like(x_NC), np.zeros_like(x_NC)
+        return first.kl * (np.log(inside_NC / first.reference_C) + 1.0 + first.tilt_C), first.kl / inside_NC
 
 
 def _roomy(program: Program) -> Program:
