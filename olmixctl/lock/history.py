@@ -10,7 +10,7 @@ from olmixctl.lock.diff import LockDiff, diff_locks
 from olmixctl.lock.identity import contents_of, former_names
 from olmixctl.lock.line import Committed, Line, name_before
 from olmixctl.lock.model import Lock
-from olmixctl.lock.regrouped import Origins, Regrouped, unknown_origins
+from olmixctl.lock.regrouped import REGROUPINGS, Origins, Regrouped, unknown_origins
 from olmixctl.mixture import GRID
 
 __all__ = ["DomainEntry", "Entry", "Fact", "domain_history", "lock_history"]
@@ -36,9 +36,9 @@ class Fact:
     """One thing that changed.
 
     Attributes:
-        kind: of data `added`, `removed`, `revised` or `moved`, and of several domains together `partitioned`, `merged`
-            or `regrouped`; of what was asked for `constraint`, `objective`, `proxy` or `solver`; `kept` for ratios;
-            `decided` for how the weights came about.
+        kind: of data `added`, `removed`, `revised` or `moved`, and of several domains together `renamed` (and revised),
+            `partitioned`, `merged` or `regrouped`; of what was asked for `constraint`, `objective`, `proxy` or
+            `solver`; `kept` for ratios; `decided` for how the weights came about.
         subject: domain or field; empty for `kept` and `decided`.
         before: the old value: tokens, name, declared value, or the shares of several domains.
         after: the new value.
@@ -192,7 +192,7 @@ def _facts(lock: Lock, past: _Past) -> Iterator[Fact]:
     diff = diff_locks(before, lock, past.origins)
     yield from (_regrouped(group) for group in diff.regrouped)
     for change in diff.data:
-        if change.kind in ("partitioned", "merged", "regrouped"):
+        if change.kind in REGROUPINGS:
             continue
         old, new = (change.was, change.domain) if change.kind == "moved" else (change.before, change.after)
         yield Fact(kind=change.kind, subject=change.domain, before=old, after=new)
@@ -257,7 +257,7 @@ def _end(at: Committed, lock: Lock, name: str, past: _Past) -> DomainEntry:
 def _went(group: Regrouped) -> str:
     """What became of a domain that was split or merged."""
     into = ", ".join(group.after)
-    return f"{group.kind} into {into}"
+    return f"renamed to {into}, and revised" if group.kind == "renamed" else f"{group.kind} into {into}"
 
 
 def _came(group: Regrouped | None) -> str:
@@ -265,6 +265,8 @@ def _came(group: Regrouped | None) -> str:
     if group is None:
         return "added"
     came = ", ".join(group.before)
+    if group.kind == "renamed":
+        return f"renamed from {came}, and revised"
     return f"part of {came}" if group.kind == "partitioned" else f"{group.kind} from {came}"
 
 

@@ -1,4 +1,4 @@
-"""Domains of a lock whose documents stand in other domains of a later one: split, merged, or both at once. Pure.
+"""Domains of a lock whose documents stand in other domains of a later one: split, merged, or renamed and revised. Pure.
 
 A lock does not say where its domains come from. It has digests of their documents, and the ledger keeps inventories
 that answer to these digests; who has both can tell (`plan.origins`). Here is what is told, with the shares that belong
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from olmixctl.lock.model import Lock
 from olmixctl.mixture import GRID
 
-__all__ = ["Origins", "Regrouped", "Regrouping", "unknown_origins"]
+__all__ = ["REGROUPINGS", "Origins", "Regrouped", "Regrouping", "unknown_origins"]
 
-Regrouping = Literal["partitioned", "merged", "regrouped"]
+Regrouping = Literal["renamed", "partitioned", "merged", "regrouped"]
+REGROUPINGS: tuple[Regrouping, ...] = get_args(Regrouping)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,9 +49,9 @@ class Regrouped:
 
     @property
     def kind(self) -> Regrouping:
-        """What happened: one became several, several became one, or several became others."""
+        """What happened: one got another name and other documents, became several, several became one, or others."""
         if len(self.before) == 1:
-            return "partitioned"
+            return "partitioned" if len(self.after) > 1 else "renamed"
         return "merged" if len(self.after) == 1 else "regrouped"
 
     @property
@@ -76,7 +77,7 @@ class Regrouped:
 
 
 Origins = Callable[[Lock, Lock], tuple[Regrouped, ...]]
-"""An earlier and a later lock → what was split or merged between them, sorted by the first old id."""
+"""An earlier and a later lock → what was split, merged, or renamed and revised between them, by the first old id."""
 
 
 def unknown_origins(before: Lock, after: Lock) -> tuple[Regrouped, ...]:

@@ -1,4 +1,4 @@
-"""What was split or merged between two locks, told from the inventories of their domains. Pure.
+"""What was split, merged, or renamed and revised between two locks, told from the inventories of their domains. Pure.
 
 The same as a plan tells of a lock and the present (`recognise`), over two locks that were written already.
 """
@@ -26,7 +26,7 @@ def to_tell(before: Lock, after: Lock) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def find_origins(before: Lock, after: Lock, inventories: Mapping[str, Inventory]) -> tuple[Regrouped, ...]:
-    """What was split or merged from `before` to `after`.
+    """What was split, merged, or renamed and revised from `before` to `after`.
 
     Args:
         before: the earlier lock.
@@ -52,6 +52,7 @@ def _groups(told: Recognised) -> Iterator[tuple[set[str], set[str], list[tuple[s
     """Partitions and merges with a domain in common are one: old ids, new ids, and the pairs that relate them."""
     pairs = {(old, new) for old, parts in told.partitions.items() for new in parts}
     pairs |= {(old, new) for new, sources in told.merges.items() for old in sources}
+    pairs |= {(old, new) for new, old in told.moves.items()}
     left = sorted(pairs)
     while left:
         olds, news, size = {left[0][0]}, set[str](), -1

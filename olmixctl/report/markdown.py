@@ -13,6 +13,7 @@ from olmixctl.report.text_changes import ACTIONS, detail_in_words, is_size, valu
 from olmixctl.report.text_diff import (
     alone,
     kept_in_words,
+    kind_in_words,
     members_of,
     regrouped_in_words,
     size_in_words,
@@ -59,7 +60,9 @@ def diff_markdown(diff: LockDiff) -> str:
     rows += [[_name(w.domain, w.was), _share(w.before), _share(w.after), points(w.delta / GRID)] for w in weights]
     parts.append(_table(["domain", "before", "after", "change"], rows))
     parts.append(f"{kept_in_words(diff.kept)}." if diff.kept and not diff.empty else "")
-    data = [[_code(regrouped_in_words(g.before, g.after)), g.kind, size_in_words(g)] for g in diff.regrouped]
+    data = [
+        [_code(regrouped_in_words(g.before, g.after)), kind_in_words(g.kind), size_in_words(g)] for g in diff.regrouped
+    ]
     data += [[_code(d.domain), d.kind, _escaped(tokens_in_words(d))] for d in lone]
     parts.append(_table(["data", "", "size"], data, right=False))
     inputs = [[_code(i.field), *map(_escaped, values_in_words(i.before, i.after))] for i in diff.inputs]

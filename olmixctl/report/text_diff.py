@@ -18,6 +18,7 @@ __all__ = [
     "alone",
     "diff_text",
     "kept_in_words",
+    "kind_in_words",
     "members_of",
     "regrouped_in_words",
     "size_in_words",
@@ -30,6 +31,7 @@ KINDS: dict[str, tuple[str, Tone]] = {
     "removed": ("-", "bad"),
     "revised": ("~", "care"),
     "moved": (">", "key"),
+    "renamed": (">", "key"),
     "partitioned": ("/", "key"),
     "merged": ("&", "key"),
     "regrouped": ("&", "key"),
@@ -79,6 +81,11 @@ def regrouped_in_words(before: Collection[str], after: Collection[str]) -> str:
 def _side(domains: Collection[str]) -> str:
     text = " + ".join(domains)
     return text if len(domains) == 1 or len(text) <= _LONGEST_SIDE else plural(len(domains), "domain")
+
+
+def kind_in_words(kind: str) -> str:
+    """What happened to domains that hold documents of others."""
+    return "renamed and revised" if kind == "renamed" else kind
 
 
 def size_in_words(group: Regrouped) -> str:
@@ -142,7 +149,8 @@ def _data(diff: LockDiff, look: Look) -> list[str]:
     if not diff.data:
         return []
     rows: list[Row] = [
-        [Cell(*KINDS[g.kind]), regrouped_in_words(g.before, g.after), g.kind, size_in_words(g)] for g in diff.regrouped
+        [Cell(*KINDS[g.kind]), regrouped_in_words(g.before, g.after), kind_in_words(g.kind), size_in_words(g)]
+        for g in diff.regrouped
     ]
     rows += [[Cell(*KINDS[d.kind]), d.domain, d.kind, tokens_in_words(d)] for d in alone(diff)[1]]
     return [heading("Data", look), *table([Column("")] * 4, rows, look)]

@@ -10,7 +10,7 @@ from olmixctl.mixture import GRID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
 from olmixctl.report.numbers import NONE, count, percent, plural
 from olmixctl.report.text_changes import values_in_words
-from olmixctl.report.text_diff import KINDS, regrouped_in_words
+from olmixctl.report.text_diff import KINDS, kind_in_words, regrouped_in_words
 
 __all__ = ["domain_text", "history_text"]
 
@@ -84,16 +84,21 @@ def _words(fact: Fact) -> str:
             )
         case "moved":
             return f"{fact.subject}  renamed, was {fact.before}"
-        case "partitioned" | "merged" | "regrouped":
-            before, after = (percent(sum(side.values())) for side in (fact.before, fact.after))
-            told = f", {fact.reason}" if fact.reason else ""
-            return f"{regrouped_in_words(fact.before, fact.after)}  {fact.kind}, {before} → {after} together{told}"
+        case "renamed" | "partitioned" | "merged" | "regrouped":
+            return _regrouped(fact)
         case "kept":
             return f"{fact.subject}  {percent(fact.before)} → {percent(fact.after)}, {fact.reason}"
         case "decided":
             return fact.reason
         case _:
             return f"{fact.subject}  {' → '.join(filter(None, values_in_words(fact.before, fact.after)))}"
+
+
+def _regrouped(fact: Fact) -> str:
+    before, after = (percent(sum(side.values())) for side in (fact.before, fact.after))
+    sums = f"{before} → {after}{'' if fact.kind == 'renamed' else ' together'}"
+    told = f", {fact.reason}" if fact.reason else ""
+    return f"{regrouped_in_words(fact.before, fact.after)}  {kind_in_words(fact.kind)}, {sums}{told}"
 
 
 def _row(entry: DomainEntry, *, names: bool) -> Row:

@@ -74,6 +74,28 @@ def test_a_split_and_a_merge_that_share_a_domain_are_one_regrouping():
     assert (group.kind, list(group.before), list(group.after)) == ("regrouped", ["books", "web"], ["library", "web/a"])
 
 
+def test_a_domain_that_was_renamed_and_revised_is_followed():
+    first, second = locks_of(WHOLE, {"code": CODE, "crawl": WEB[:50] + BOOKS[:5]})
+    [group] = find_origins(first, second, known(WHOLE, {"crawl": WEB[:50] + BOOKS[:5]}))
+    assert (group.kind, list(group.before), list(group.after), group.tokens) == (
+        "renamed",
+        ["web"],
+        ["crawl"],
+        (6000, 5500),
+    )
+    tells = origins(WHOLE, {"crawl": WEB[:50] + BOOKS[:5]})
+    assert {(d.domain, d.kind) for d in diff_locks(first, second, tells).data} == {
+        ("web", "renamed"),
+        ("crawl", "renamed"),
+    }
+    seen = trail(second, first)
+    fact = lock_history(seen, origins=tells)[0].facts[0]
+    assert (fact.kind, fact.subject) == ("renamed", "web → crawl")
+    [entry] = domain_history(seen, "crawl", origins=tells)
+    assert entry.reason.startswith("renamed from web, and revised: estimated from")
+    assert domain_history(seen, "web", origins=tells)[0].reason == "renamed to crawl, and revised"
+
+
 def test_two_splits_are_two():
     after = {"a1": CODE[:20], "a2": CODE[20:], "web/a": WEB[:20], "web/b": WEB[20:]}
     assert [list(group.before) for group in told(WHOLE, after)] == [["code"], ["web"]]
@@ -111,14 +133,16 @@ def test_random_edits_are_told_as_a_plan_tells_them(seed):
     """What a plan called partitioned or merged is so between the locks, each domain once."""
     before, script = run_script(seed)
     groups = told(before, script.world)
-    wanted = {(subject, action == "drop") for category, subject, action in script.expected
-              if category in ("partitioned", "merged")}  # fmt: skip
-    olds = [old for group in groups for old in group.before]
-    news = [new for group in groups for new in group.after]
-    assert len(set(olds)) == len(olds)
-    assert len(set(news)) == len(news)
-    assert {old for old, dropped in wanted if dropped} <= set(olds)
-    assert {new for new, dropped in wanted if not dropped} == set(news)
+    found = {("moved" if g.kind == "renamed" else "regrouped", new) for g in groups for new in g.after}
+    wanted = {
+        ("moved" if category == "moved" else "regrouped", subject)
+        for category, subject, action in script.expected
+        if category in ("partitioned", "merged", "moved") and action == "re-estimate"
+    }
+    assert found == wanted
+    gone = {subject for category, subject, action in script.expected if action == "drop" and category != "removed"}
+    assert gone <= {old for group in groups for old in group.before}
+    assert len(found) == sum(len(group.after) for group in groups), "each domain once"
 
 
 # Diff

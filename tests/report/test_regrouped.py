@@ -60,6 +60,20 @@ def test_a_part_that_keeps_its_name_has_both_shares(look):
     assert "= 2 domains unchanged, 60.00 % together" in text
 
 
+def test_a_domain_that_was_renamed_and_revised_is_one_line(look):
+    after = make_lock({"code": 0.25, "docs": 0.3, "crawl": 0.45}, serial=2, parents=(digest_of(BEFORE),))
+    moved = told((("web",), ("crawl",)))
+    text = diff_text(diff_locks(BEFORE, after, moved), look)
+    assert "  >  web → crawl  40.00 %  45.00 %   +5.00\n  ~  docs " in text
+    assert "  >  web → crawl  renamed and revised  100M tokens" in text
+    trail = [
+        Committed(commit=f"c{n}", date="2026-02-11T10:00:00+01:00", subject="s", lock=lock, digest=digest_of(lock))
+        for n, lock in enumerate((after, BEFORE))
+    ]
+    text = history_text("base", lock_history(trail, origins=moved), look, shallow=False)
+    assert "    > web → crawl  renamed and revised, 40.00 % → 45.00 %\n" in text
+
+
 def test_what_samples_tell_is_said(look):
     text = diff_text(diff_locks(BEFORE, AFTER, told(WEB, estimated=True)), look)
     assert "partitioned  100M → 200M tokens, told by samples of them" in text
