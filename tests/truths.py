@@ -140,15 +140,20 @@ class Truth:
         """What the best mix gains over the reference."""
         return self.objective(self.reference_C) - self.best
 
-    @cached_property
+    @property
     def best(self) -> float:
-        """The least objective: the lowest end of local searches, several where the law is not convex."""
+        """The least objective."""
+        return self.objective(self.optimum)
+
+    @cached_property
+    def optimum(self) -> Array:
+        """The best mix: the lowest end of local searches, several where the law is not convex."""
         starts = 12 if self.kind == "interacting" else 1
         rng = np.random.default_rng((self.seed, 5))
         drawn = [self.reference_C, *(rng.dirichlet(2.0 + 0.0 * self.reference_C) for _ in range(starts - 1))]
-        return min(self._descend(start_C) for start_C in drawn)
+        return min((self._descend(start_C) for start_C in drawn), key=self.objective)
 
-    def _descend(self, start_C: Array) -> float:
+    def _descend(self, start_C: Array) -> Array:
         from scipy.optimize import minimize
 
         def slope(weights_C: Array) -> Array:
@@ -167,7 +172,7 @@ class Truth:
             method="SLSQP",
             options={"ftol": 1e-11, "maxiter": 500},
         )
-        return float(found.fun)
+        return np.asarray(found.x)
 
 
 def truth_of(kind: str, domains: int, seed: int) -> Truth:
