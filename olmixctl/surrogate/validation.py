@@ -28,7 +28,7 @@ class CrossValidation:
         spearman: of the objective (weighted mean of the metrics, or the worst family's change); None when a side is
             constant.
         rmse: of the objective, bits per byte.
-        mean_rmse: of the metrics, weighted as in the objective; never less than `rmse`.
+        mean_rmse: of the metrics, weighted as in the mean; never less than that of the mean.
         metric_spearman: metric → rank correlation, or None.
         metric_rmse: metric → root mean squared error.
         folds: folds used.
