@@ -19,6 +19,7 @@ import numpy as np
 
 from olmixctl.errors import InfeasibleError
 from olmixctl.mixture import Mixture
+from olmixctl.solve.against import irreducible, unkept
 from olmixctl.solve.certificate import ROUNDED_TOLERANCE, Certificate, on_grid
 from olmixctl.solve.exact import Solution, optimum
 from olmixctl.solve.exponents import Array
@@ -180,29 +181,42 @@ def _safe(land: Landscape, inside: Sequence[Array]) -> Array:
     excess_N = land.excess(np.stack(inside))
     if excess_N.min() <= KEEPS:
         return inside[int(np.argmax(excess_N <= KEEPS))]
+    x_C = _towards(_rails_alone(land), land, inside[int(np.argmin(excess_N))])
+    nearest = float(land.excess(x_C[None])[0])
+    if nearest > KEEPS:
+        raise _against(land, x_C, nearest)
+    return x_C
+
+
+def _rails_alone(land: Landscape) -> Landscape:
+    """The landscape of how far the worst guardrail is from being kept, under the linear bounds."""
     problem = land.problem
     worst = tuple(WorstCase(name=name, weights={name: 1.0}, baseline=limit) for name, limit in problem.guardrails)
-    relaxed = Landscape.of(replace(problem, guardrails=(), worst_case=worst, kl=_FAINT_KL), land.laws, land.curves)
-    x_C = inside[int(np.argmin(excess_N))]
-    place = _Place(x_C, float(relaxed.objective(x_C[None])[0]))
+    return Landscape.of(replace(problem, guardrails=(), worst_case=worst, kl=_FAINT_KL), land.laws, land.curves)
+
+
+def _towards(rails: Landscape, land: Landscape, x_C: Array) -> Array:
+    """The first point on the way down from x that keeps all guardrails of `land`; where there is none, the end."""
+    place = _Place(x_C, float(rails.objective(x_C[None])[0]))
     while not place.ended and float(land.excess(place.x_C[None])[0]) > KEEPS:
-        place = _descend(relaxed, place, 1)
-    nearest = float(land.excess(place.x_C[None])[0])
-    if nearest > KEEPS:
-        raise _unkept(land, place.x_C, nearest)
+        place = _descend(rails, place, 1)
     return place.x_C
 
 
-def _unkept(land: Landscape, x_C: Array, nearest: float) -> InfeasibleError:
-    losses_M = land.losses(x_C[None])[0]
-    pairs = zip(land.problem.guardrails, land.rails_G.tolist(), strict=True)
-    broken = tuple(f"guardrail:{name}" for (name, limit), at in pairs if losses_M[at] > limit)
-    return InfeasibleError(
-        f"no mix was found that keeps {', '.join(broken)} within the other bounds: the nearest misses by "
-        f"{nearest:.3g} bits per byte (a local search, since these laws are not convex)",
-        remedy="raise the guardrail's max_regression, loosen the other bounds, or declare a convex surrogate",
-        conflict=broken,
-    )
+def _against(land: Landscape, x_C: Array, nearest: float) -> InfeasibleError:
+    """The error that names the bounds which a search for the guardrails ended against, at x."""
+    rails = _rails_alone(land)
+    model = optimum(rails.problem, rails.model(x_C))
+
+    def met(fewer: MixProblem) -> bool:
+        if not fewer.guardrails:
+            return True
+        other = Landscape.of(fewer, land.laws, land.curves)
+        start_C = _nearest(other, other.point(x_C))
+        return float(other.excess(_towards(_rails_alone(other), other, start_C)[None])[0]) <= KEEPS
+
+    names = irreducible(land.problem, model.duals, met)
+    return unkept(land.problem, names, (*land.bare.rows.sides_K, *land.bare.rows.sides_E), nearest)
 
 
 def _pulled_back(land: Landscape, x_C: Array, safe_C: Array) -> Array:

@@ -179,8 +179,54 @@ def test_guardrails_no_mix_keeps_are_named():
     law, task = laws(2), problem(rows=BOUNDS, guardrails=(("m0", 0.7), ("m1", 5.0)))
     with pytest.raises(InfeasibleError, match="guardrail:m0") as caught:
         local_optimum(task, law, law.base, points(3))
-    assert caught.value.conflict == ("guardrail:m0",)
+    # Somewhere outside these bounds m0 is below 0.6, so the guardrail alone excludes nothing.
+    assert set(caught.value.conflict) == {"guardrail:m0", "max:d"}
     assert "misses by" in caught.value.message
+
+
+def test_a_guardrail_that_no_mix_keeps_at_all_is_named_alone():
+    law, task = laws(2), problem(rows=BOUNDS, guardrails=(("m0", 0.55), ("m1", 5.0)))
+    assert lowest(law, "m0") > 0.56
+    with pytest.raises(InfeasibleError, match=r"guardrail:m0 ≤ 0\.55, whatever the other bounds") as caught:
+        local_optimum(task, law, law.base, points(3))
+    assert caught.value.conflict == ("guardrail:m0",)
+
+
+def lowest(law, metric, rows=()):
+    """About the least that a metric is predicted at inside linear bounds."""
+    kept = [point for point in points(6000, 9) if inside(problem(rows=rows), point)]
+    return float(law.predict(np.array([list(p.values()) for p in kept]))[:, law.metrics.index(metric)].min())
+
+
+@pytest.mark.parametrize("worst", [False, True])
+def test_linear_bounds_that_a_guardrail_stands_against_are_named(worst):
+    """The cap and the guardrail: without either of the two there is a mix. Other bounds have no part in it."""
+    law = laws(1)
+    cap = LinearBound(name="max:b", coefficients={"b": 1.0}, upper=0.1)
+    limit = lowest(law, "m0", BOUNDS) + 0.04
+    assert limit < lowest(law, "m0", (cap,)) - 0.02
+    rails = (("m0", limit), ("m1", 5.0))
+    families = (WorstCase(name="x", weights={"m0": 1.0}), WorstCase(name="y", weights={"m1": 1.0})) if worst else ()
+    task = problem(rows=(*BOUNDS, cap), guardrails=rails, worst_case=families)
+    with pytest.raises(InfeasibleError) as caught:
+        local_optimum(task, law, law.base, points(3))
+    assert set(caught.value.conflict) == {"guardrail:m0", "max:b"}
+    assert "max:b ≤ 0.1" in caught.value.message
+    assert f"guardrail:m0 ≤ {limit:.6g}" in caught.value.message
+    for left_out in (replace(task, rows=BOUNDS), replace(task, guardrails=rails[1:])):
+        assert local_optimum(left_out, law, law.base, points(3)).status == "local"
+
+
+def test_guardrails_that_stand_against_each_other_are_both_named():
+    law = laws(1)
+    x_NC = np.array([list(p.values()) for p in points(6000, 9)])
+    losses_NM = law.predict(x_NC)
+    best = losses_NM.argmin(axis=0)
+    rails = tuple((f"m{m}", float(losses_NM[best[m], m]) + 0.01) for m in range(2))
+    assert (losses_NM - [limit for _, limit in rails]).max(axis=1).min() > 0.02
+    with pytest.raises(InfeasibleError) as caught:
+        local_optimum(problem(rows=BOUNDS[:0], guardrails=rails), law, law.base, points(3))
+    assert set(caught.value.conflict) == {"guardrail:m0", "guardrail:m1"}
 
 
 def test_a_guardrail_that_no_start_keeps_is_reached_where_a_mix_keeps_it():
