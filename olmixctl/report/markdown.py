@@ -23,8 +23,15 @@ from olmixctl.report.text_diff import (
 from olmixctl.report.text_plan import price, step_in_words
 from olmixctl.report.text_rounds import at_most, rounds_in_words
 from olmixctl.report.text_strategies import laws_in_words, loss_in_words
+from olmixctl.report.text_tradeoff import (
+    basis_in_words,
+    change_in_digits,
+    left_out_in_words,
+    shown_families,
+    what_counts,
+)
 
-__all__ = ["diff_markdown", "in_section", "plan_markdown"]
+__all__ = ["diff_markdown", "in_section", "plan_markdown", "trade_off_markdown"]
 
 _FOLD = 15
 """Rows beyond which a table is folded away."""
@@ -44,9 +51,33 @@ def plan_markdown(plan: Mapping[str, Any]) -> str:
         _plan_proposals(plan),
         _plan_cost(plan),
         _plan_strategies(plan),
+        trade_off_markdown(plan["trade_off"]) if "trade_off" in plan else "",
         "\n".join(f"{i}. {step_in_words(step, plan)}" for i, step in enumerate(plan["steps"], 1)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def trade_off_markdown(found: Mapping[str, Any]) -> str:
+    """The front that a mix lies on, what the mix file asks for in bold.
+
+    Args:
+        found: as a plan has it where it was asked for.
+    """
+    if found["reason"]:
+        return f"**Trade-off**: none can be told: {_escaped(found['reason'])}"
+    pull = [
+        _bold([f"{p['kl']:g}", f"{p['distance']:.3f}", change_in_digits(p["change"])], p["chosen"])
+        for p in found["pull"]
+    ]
+    parts = [f"**Trade-off**: {basis_in_words(found)}", _table(["pull (kl)", "distance", what_counts(found)], pull)]
+    if found["families"]:
+        names = shown_families(found)
+        rows = [
+            _bold([_escaped(p["best_for"]), *(change_in_digits(p["changes"][name]) for name in names)], p["chosen"])
+            for p in found["families"]
+        ]
+        parts += [_table(["as near, best for", *map(_code, names)], rows), left_out_in_words(found)]
+    return "\n\n".join(filter(None, parts))
 
 
 def diff_markdown(diff: LockDiff) -> str:
@@ -176,10 +207,14 @@ def _plan_strategies(plan: Mapping[str, Any]) -> str:
             price(row["cost"]) or NONE,
             _escaped(loss_in_words(row["gap"])),
         ]
-        rows.append([f"**{cell}**" for cell in cells] if row["chosen"] else cells)
+        rows.append(_bold(cells, row["chosen"]))
     table = _table(["strategy", "to train", "recorded evidence", "device time", "price", "predicted gap"], rows)
     notes = "\n".join(f"- {_escaped(line)}" for line in laws_in_words(plan))
     return "\n\n".join(filter(None, [table, notes]))
+
+
+def _bold(cells: Sequence[str], chosen: bool) -> list[str]:
+    return [f"**{cell}**" for cell in cells] if chosen else list(cells)
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool = True) -> str:

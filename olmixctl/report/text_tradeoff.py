@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from olmixctl.report.look import Cell, Column, Look, Row, heading, table, wrapped
+from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, table, wrapped
 from olmixctl.report.numbers import plural
 
-__all__ = ["trade_off_section"]
+__all__ = [
+    "basis_in_words",
+    "change_in_digits",
+    "left_out_in_words",
+    "shown_families",
+    "trade_off_section",
+    "what_counts",
+]
 
 Document = Mapping[str, Any]
 
+_NOTHING = 0.00005
+"""A change below this rounds to nothing."""
 _NAME = 24
 """A family's name beyond this is cut in the middle: it stands at the side and above a column."""
 
@@ -23,18 +32,44 @@ def trade_off_section(plan: Document, look: Look) -> list[str]:
         return []
     if found["reason"]:
         return [heading("Trade-off", look), *wrapped(f"none can be told: {found['reason']}", look)]
+    return [heading("Trade-off", look, basis_in_words(found)), *_pull(found, look), *_families(found, look)]
+
+
+def basis_in_words(found: Document) -> str:
+    """What the numbers are, and what they rest on."""
     runs = f"{plural(found['runs'], 'run')} behind serial {found['serial']}"
-    remark = f"predicted change from the reference mix, by the {runs}"
-    return [heading("Trade-off", look, remark), *_pull(found, look), *_families(found, look)]
+    return f"predicted change from the reference mix, by the {runs}"
+
+
+def what_counts(found: Document) -> str:
+    """What the objective counts of the metrics."""
+    worst = any(point["chosen"] and point["best_for"] == "worst family" for point in found["families"])
+    return "worst family" if worst else "weighted mean"
+
+
+def shown_families(found: Document) -> list[str]:
+    """The families that were looked at on their own."""
+    return [name for name in found["families"][0]["changes"] if name not in found["left_out"]]
+
+
+def left_out_in_words(found: Document) -> str:
+    """How many families are not shown; empty where all are."""
+    rest = len(found["left_out"])
+    more = "1 family more, which" if rest == 1 else f"{rest} families more, which"
+    return f"{more} the mix serves better, in --json" if rest else ""
+
+
+def change_in_digits(value: float) -> str:
+    """A predicted change with its sign; none for what rounds to nothing."""
+    return "0.0000" if abs(value) < _NOTHING else f"{'−' if value < 0 else '+'}{abs(value):.4f}"
 
 
 def _pull(found: Document, look: Look) -> list[str]:
-    worst = any(point["chosen"] and point["best_for"] == "worst family" for point in found["families"])
     columns = [
         Column(""),
         Column("pull (kl)", right=True),
         Column("distance", right=True),
-        Column("worst family" if worst else "weighted mean", right=True),
+        Column(what_counts(found), right=True),
     ]
     rows: list[Row] = [
         [_arrow(point), _strong(f"{point['kl']:g}", point), f"{point['distance']:.3f}", _change(point["change"])]
@@ -46,7 +81,7 @@ def _pull(found: Document, look: Look) -> list[str]:
 def _families(found: Document, look: Look) -> list[str]:
     if not found["families"]:
         return []
-    names = [name for name in found["families"][0]["changes"] if name not in found["left_out"]]
+    names = shown_families(found)
     # The last families go first where the page is too narrow for all.
     shown = [Column(_short(name), right=True, optional=number > 0) for number, name in enumerate(names)]
     rows: list[Row] = [
@@ -58,10 +93,7 @@ def _families(found: Document, look: Look) -> list[str]:
         for point in found["families"]
     ]
     lines = table([Column(""), Column("as near, best for"), *shown], rows, look)
-    rest = len(found["left_out"])
-    more = "1 family more, which" if rest == 1 else f"{rest} families more, which"
-    note = f"{more} the mix serves better, in --json" if rest else ""
-    return ["", *lines, *wrapped(note, look, tone="faint")]
+    return ["", *lines, *wrapped(left_out_in_words(found), look, tone="faint")]
 
 
 def _arrow(point: Document) -> Cell:
@@ -73,9 +105,8 @@ def _strong(text: str, point: Document) -> Cell:
 
 
 def _change(value: float) -> Cell:
-    if abs(value) < 0.00005:
-        return Cell("0.0000")
-    return Cell(f"{'−' if value < 0 else '+'}{abs(value):.4f}", "good" if value < 0 else "bad")
+    tone: Tone = "plain" if abs(value) < _NOTHING else "good" if value < 0 else "bad"
+    return Cell(change_in_digits(value), tone)
 
 
 def _label(text: str) -> str:

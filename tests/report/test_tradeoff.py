@@ -7,6 +7,7 @@ import re
 import pytest
 
 from olmixctl.report.look import Look
+from olmixctl.report.markdown import trade_off_markdown
 from olmixctl.report.text_tradeoff import trade_off_section
 
 
@@ -52,6 +53,37 @@ def test_the_section():
     painted = text(front(), color=True)
     assert painted != GOLDEN
     assert re.sub(r"\x1b\[\d+m", "", painted) == GOLDEN
+
+
+MARKDOWN = """\
+**Trade-off**: predicted change from the reference mix, by the 18 runs behind serial 2
+
+| pull (kl) | distance | weighted mean |
+| --- | --: | --: |
+| 0 | 1.321 | −0.0170 |
+| **0.0125** | **0.451** | **0.0000** |
+
+| as near, best for | `code` | `web` |
+| --- | --: | --: |
+| code | −0.2726 | +0.1873 |
+| code 3 : 1 web | −0.1000 | +0.1000 |
+| web | +0.1200 | +0.0132 |
+| **weighted mean** | **−0.1755** | **+0.1027** |"""
+
+
+def test_the_section_of_a_pull_request():
+    assert trade_off_markdown(front()["trade_off"]) == MARKDOWN
+
+
+def test_a_pull_request_is_told_of_what_is_left_out_and_of_no_front():
+    left = point("a|b", **{"a|b": -0.1, "c": -0.2})
+    said = trade_off_markdown(front(families=[left], left_out=["c"])["trade_off"])
+    assert "`a\\|b`" in said
+    assert "`c`" not in said
+    assert said.endswith("1 family more, which the mix serves better, in --json")
+    reason = trade_off_markdown(front(reason="there is no lock yet, so no runs tell")["trade_off"])
+    assert reason == "**Trade-off**: none can be told: there is no lock yet, so no runs tell"
+    assert "as near" not in trade_off_markdown(front(families=[])["trade_off"])
 
 
 def test_none_where_none_was_asked_for():
