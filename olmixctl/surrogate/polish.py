@@ -31,17 +31,20 @@ _DIFFERENCE = 1e-5
 _END = 1e-10
 _SETTLED = 1e-6
 """The one that counts as settled, whatever digits the gradient has."""
-_DONE, _REACHED, _CEILING = 2.0, 10.0, 1e-4
+_DONE, _REACHED = 2.0, 10.0
 """In units of what rounding makes of it: the decrement that ends a search among rounded gradients, and the one that is
-settled, which exceeds the first since both measures are of few samples; and what is never settled."""
+settled, which is larger since what rounding makes is measured by few samples."""
+_CEILING = 1e-4
+"""Larger decrements are never settled: a ten-thousandth of a standard deviation of the posterior."""
 _SAMPLES, _APART = 6, 1e-5
 """Of the rounding: how many, and how far from the point in standard deviations of the posterior. Curvature of the
 gradient then stays below 1e-10 of the decrement."""
-_RISE_OF_ROUNDING = 4.0
+_OUT_OF_REACH = 0.1
+"""Decrements above this are not rounding's: a border, or a slope without end."""
+_RISE_OF_ROUNDING = 10.0
 """Times the rounding of a value: rises below this say nothing."""
-_WIDEST = 1e-2
-_FEW_HESSIANS = 6
-"""Among rounded gradients: the first of them ends the search, unless it began far from its end."""
+_WIDEST, _FEW_HESSIANS = 1e-2, 6
+"""Differences and Hessians among rounded gradients. The first Hessian ends the search, unless it began far from its end."""
 _HESSIANS, _TRIES = 40, 12
 _SHORTER = 0.25
 """Of a step that the value refused, which is tried next: valleys are bent, and a whole step leaves them."""
@@ -96,7 +99,7 @@ def polish(objective: Objective, at_BP: Array) -> Polished:
     every = np.arange(len(at_BP))
     at_BP, curvature_BPP, decrement_B = _walk(objective, at_BP, every, _exact(len(every)))
     settled_B = decrement_B <= _SETTLED
-    rough = np.flatnonzero(~settled_B)
+    rough = np.flatnonzero(~settled_B & (decrement_B <= _OUT_OF_REACH))
     if len(rough):
         rules = _rounded(curvature_BPP[rough], _grain(objective, at_BP[rough], rough, curvature_BPP[rough]))
         at_BP[rough], curvature_BPP[rough], decrement_b = _walk(objective, at_BP[rough], rough, rules)
@@ -116,7 +119,7 @@ def _rounded(curvature_BPP: Array, grain: _Grain) -> _Rules:
     return _Rules(
         width_B=np.clip(np.cbrt(grain.slope_B / steepest_B), _DIFFERENCE, _WIDEST),
         rise_B=_RISE_OF_ROUNDING * grain.value_B,
-        end_B=np.maximum(_DONE * grain.decrement_B, _END),
+        end_B=np.clip(_DONE * grain.decrement_B, _END, _CEILING),
         hessians=_FEW_HESSIANS,
     )
 
