@@ -44,7 +44,7 @@ _OUT_OF_REACH = 0.1
 _RISE_OF_ROUNDING = 10.0
 """Times the rounding of a value: rises below this say nothing."""
 _WIDEST, _FEW_HESSIANS = 1e-2, 6
-"""Differences and Hessians among rounded gradients. The first Hessian ends the search, unless it began far from its end."""
+"""Differences and Hessians among rounded gradients. The first Hessian is the last unless the search began far out."""
 _HESSIANS, _TRIES = 40, 12
 _SHORTER = 0.25
 """Of a step that the value refused, which is tried next: valleys are bent, and a whole step leaves them."""
