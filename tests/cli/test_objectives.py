@@ -253,6 +253,17 @@ def test_plan_explain_shows_the_front_and_a_plain_plan_does_not(measured, olmixc
     assert {name for point in front["families"] for name in point["changes"]} == {"source", "web-bpb"}
 
 
+def test_the_plan_of_a_pull_request_holds_the_front_where_it_is_asked_for(measured, olmixctl):
+    olmixctl("plan", "--md-into", "plan.md")
+    assert "Trade-off" not in (measured / "plan.md").read_text()
+    olmixctl("plan", "--explain", "--md-into", "plan.md")
+    said = (measured / "plan.md").read_text()
+    assert "**Trade-off**: predicted change from the reference mix, by the 12 runs behind serial 1" in said
+    assert "| **0.05** |" in said
+    assert "| **weighted mean** |" in said
+    assert said.count("### olmixctl plan") == 1
+
+
 def test_a_saved_plan_with_a_front_is_a_plan_like_any_other(measured, olmixctl):
     rewrite(measured, "objective: {kl: 0.1}")
     olmixctl("plan", "--explain", "--out", "plan.json")
