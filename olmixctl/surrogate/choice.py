@@ -116,11 +116,11 @@ def _suits(name: str, evidence: Evidence) -> bool:
 
 
 def best_of(scores: Mapping[str, Scored], runs: int) -> str:
-    """The lowest error of the metrics among those whose rank and error of the objective are level with the best.
+    """The lowest product of both errors among those whose rank and error of the objective are level with the best.
 
     The objective is what is sought, but it is one number a run: of few runs its rank and its error are known within
-    a wide margin, and within it the metrics that it is the mean of, many numbers a run, tell families apart. All have
-    six decimals, as a lock has them: whoever reads the scores comes to the same answer.
+    a wide margin, and within it the metrics that it is the mean of, many numbers a run, help to tell families apart.
+    All have six decimals, as a lock has them: whoever reads the scores comes to the same answer.
 
     Args:
         scores: family → what it reached; all with a rank.
@@ -129,7 +129,7 @@ def best_of(scores: Mapping[str, Scored], runs: int) -> str:
     level = _level(scores)
     most = min(_error(scores[name]) for name in level) * math.exp(_ERROR_TIE / math.sqrt(runs))
     close = [name for name in level if _error(scores[name]) <= round(most, 6)]
-    return min(close, key=lambda name: _mean_error(scores[name]))
+    return min(close, key=lambda name: _error(scores[name]) * _mean_error(scores[name]))
 
 
 def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = False) -> str:
@@ -141,7 +141,7 @@ def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = Fa
     if least == best:
         return f"least error of the {what} on runs it had not seen, and its rank level with the best"
     if least in _level(scores):
-        return f"least error of the metrics on runs it had not seen; for the {what} it is level with {least}"
+        return f"level with {least} for the {what} of runs it had not seen, and ahead with their metrics"
     return f"ranks unseen runs better than {least}, whose error is less"
 
 

@@ -168,10 +168,10 @@ def test_where_the_metrics_chose_the_family_their_errors_are_shown(look):
     assert best_of(scores, 21) == "saturating"
     page = lock_text(make_lock(WEIGHTS, surrogate=laws), look)
     assert (
-        "  auto took saturating: least error of the metrics on runs it had not seen; for\n"
-        "    the average it is level with log_linear (rank and error of the others:\n"
-        "    log_linear 0.955, 0.0454; gaussian 0.960, 0.0661; error of the metrics:\n"
-        "    saturating 0.0838, gaussian 0.0924, log_linear 0.1378)\n"
+        "  auto took saturating: level with log_linear for the average of runs it had not\n"
+        "    seen, and ahead with their metrics (rank and error of the others: log_linear\n"
+        "    0.955, 0.0454; gaussian 0.960, 0.0661; error of the metrics: saturating\n"
+        "    0.0838, gaussian 0.0924, log_linear 0.1378)\n"
     ) in page
     former = {name: dataclasses.replace(found, mean_rmse=None) for name, found in scores.items()}
     laws = dataclasses.replace(laws, choice=Choice(reason=reason, scores=former))

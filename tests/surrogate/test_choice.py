@@ -42,11 +42,12 @@ def test_rank_goes_before_error_and_error_before_that_of_the_metrics():
     found = {"a": scored(0.970, 0.100, 0.30), "b": scored(0.945, 0.090, 0.31), "c": scored(0.90, 0.01, 0.02)}
     assert best_of(found, 400) == "b"
     assert reason_for("b", found) == "ranks unseen runs better than c, whose error is less"
-    level = {"a": scored(0.970, 0.099, 0.30), "b": found["b"]}
+    level = {"a": scored(0.970, 0.099, 0.27), "b": found["b"]}
     assert best_of(level, 400) == "a"
     assert reason_for("a", level) == (
-        "least error of the metrics on runs it had not seen; for the average it is level with b"
+        "level with b for the average of runs it had not seen, and ahead with their metrics"
     )
+    assert best_of(level | {"a": scored(0.970, 0.099, 0.30)}, 400) == "b"
     assert "least error of the average" in reason_for("b", level)
     assert reason_for("c", {"c": found["c"]}) == "the one family for metrics that are not all positive"
     assert best_of({"a": scored(None, 0.1), "b": scored(0.2, 9.0)}, 400) == "b"
