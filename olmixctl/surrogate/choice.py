@@ -26,6 +26,9 @@ _RANK_TIE = 0.01
 # Standard errors by which errors of the objective may differ and be level all the same. The logarithm of the error of R
 # runs has √(1/2R), and that of the ratio of two errors 1/√R.
 _ERROR_TIE = 2.0
+# The family that holds this one's law, corrects it and averages over what is not known of it: the safer guess where
+# errors are within one standard error of each other.
+_WIDER = {"saturating": "gaussian"}
 # Locks that state no errors of the metrics were written when the error of the objective alone decided among ranks that
 # were level within half of what the best lacks to one.
 _FORMER_SHARE = 0.5
@@ -118,6 +121,8 @@ def _suits(name: str, evidence: Evidence) -> bool:
 def best_of(scores: Mapping[str, Scored], runs: int) -> str:
     """The lowest product of both errors among those whose rank and error of the objective are level with the best.
 
+    Where the family that holds its law as a part is within one standard error of it, that one.
+
     The objective is what is sought, but it is one number a run: of few runs its rank and its error are known within
     a wide margin, and within it the metrics that it is the mean of, many numbers a run, help to tell families apart.
     All have six decimals, as a lock has them: whoever reads the scores comes to the same answer.
@@ -129,7 +134,10 @@ def best_of(scores: Mapping[str, Scored], runs: int) -> str:
     level = _level(scores)
     most = min(_error(scores[name]) for name in level) * math.exp(_ERROR_TIE / math.sqrt(runs))
     close = [name for name in level if _error(scores[name]) <= round(most, 6)]
-    return min(close, key=lambda name: _error(scores[name]) * _mean_error(scores[name]))
+    best = min(close, key=lambda name: _both(scores[name]))
+    wider = None if _former(scores) else _WIDER.get(best)
+    near = round(_both(scores[best]) * math.exp(1.0 / math.sqrt(runs)), 12)
+    return wider if wider in close and _both(scores[wider]) <= near else best
 
 
 def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = False) -> str:
@@ -140,6 +148,9 @@ def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = Fa
     least = min(sorted(scores, key=_place), key=lambda name: _error(scores[name]))
     if least == best:
         return f"least error of the {what} on runs it had not seen, and its rank level with the best"
+    behind = [name for name in _level(scores) if _WIDER.get(name) == best and _both(scores[best]) > _both(scores[name])]
+    if behind:
+        return f"level with {behind[0]} on runs it had not seen, whose law it holds, corrects and averages"
     if least in _level(scores):
         return f"level with {least} for the {what} of runs it had not seen, and ahead with their metrics"
     return f"ranks unseen runs better than {least}, whose error is less"
@@ -147,10 +158,15 @@ def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = Fa
 
 def _level(scores: Mapping[str, Scored]) -> list[str]:
     """Those whose rank is level with the best, the plainer first."""
-    share = _FORMER_SHARE if any(found.mean_rmse is None for found in scores.values()) else 1.0
+    share = _FORMER_SHARE if _former(scores) else 1.0
     top = max(_rank(found) for found in scores.values())
     luck = max(_RANK_TIE, share * (1.0 - top))
     return [name for name in sorted(scores, key=_place) if _rank(scores[name]) >= top - luck]
+
+
+def _former(scores: Mapping[str, Scored]) -> bool:
+    """They are of a lock from before errors of the metrics were stated."""
+    return any(found.mean_rmse is None for found in scores.values())
 
 
 def _rank(found: Scored) -> float:
@@ -164,6 +180,11 @@ def _error(found: Scored) -> float:
 def _mean_error(found: Scored) -> float:
     """Of the metrics; where it is not stated that of the objective decides, as it did."""
     return round(float(found.rmse if found.mean_rmse is None else found.mean_rmse), 6)
+
+
+def _both(found: Scored) -> float:
+    """The product of both errors."""
+    return _error(found) * _mean_error(found)
 
 
 def _place(name: str) -> tuple[int, str]:

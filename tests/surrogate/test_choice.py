@@ -66,6 +66,21 @@ def test_errors_of_few_runs_are_level_further_apart():
     assert [best_of(found, runs) for runs in (8, 34, 51, 512)] == ["a", "a", "b", "b"]
 
 
+def test_where_errors_are_within_one_standard_error_the_family_that_holds_the_law_is_taken():
+    found = {"saturating": scored(0.905, 0.211, 0.342), "gaussian": scored(0.866, 0.248, 0.345)}
+    assert [best_of(found, runs) for runs in (18, 100)] == ["gaussian", "saturating"]
+    assert reason_for("gaussian", found) == (
+        "level with saturating on runs it had not seen, whose law it holds, corrects and averages"
+    )
+    assert best_of({"gaussian": found["saturating"], "saturating": found["gaussian"]}, 18) == "gaussian"
+    assert best_of({"log_linear": found["saturating"], "gaussian": found["gaussian"]}, 18) == "log_linear"
+    former = {
+        "saturating": Former(spearman=Decimal("0.9"), rmse=Decimal("0.1")),
+        "gaussian": Former(spearman=Decimal("0.9"), rmse=Decimal("0.101")),
+    }
+    assert best_of(former, 18) == "saturating"
+
+
 def test_what_a_lock_states_is_enough_and_its_decimals_decide():
     found = {"a": scored(0.9, 0.1, 0.2000004), "b": scored(0.9, 0.1, 0.2000001)}
     assert best_of(found, 50) == "a"
