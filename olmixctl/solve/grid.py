@@ -26,7 +26,7 @@ from olmixctl.solve.program import Program
 
 __all__ = ["Millionths", "forced", "least"]
 
-_NODES, _ROUNDS = 1000, 3
+_NODES, _ROUNDS = 1000, 6
 """Cases that branch and bound looks at; how often tangents are added."""
 _SECONDS = 20.0
 """Ends a search that would not come back: rows as narrow as a hundredth of a millionth can lead into one."""

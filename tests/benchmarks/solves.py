@@ -6,7 +6,8 @@ Laws are made: straight ones with slopes of deviation 0.5, bent ones with slopes
 0.02 · exp(±1.5), the priors of the family. Half of the metrics have a guardrail a five-hundredth of a bit above their
 value at the reference; all domains have caps of twice their reference share. Times are of the processor, one core, the
 least of five. *Squeezed*: all guardrails of a problem of the solver's tests are lowered together until a mix is just
-left, and raised by 0, 1e-8 … 1e-4 bits.
+left, and raised by 0, 1e-8 … 1e-4 bits. *Ratios*: of some of five domains to others, from 0.003 to 300, fixed, or held
+between two numbers that differ by 1e-8 … 1e-4 of themselves; three times PROBLEMS.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ import numpy as np
 from conftest import Case, draw_bent
 
 from olmixctl.errors import InfeasibleError
+from olmixctl.methods.problem import _ratio_rows
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.solve import (
+    Certificate,
     ConvexMetric,
     MixProblem,
     SolveError,
@@ -39,6 +42,7 @@ from olmixctl.solve import (
     solve,
 )
 from olmixctl.solve.many import optima
+from olmixctl.spec.model import MixSpec, RatioSpec
 
 _SIZES = ((17, 13), (64, 52))
 _WIDER = (0.0, 1e-8, 1e-7, 1e-6, 1e-4)
@@ -146,6 +150,51 @@ def problems(count: int) -> None:
         print(f"{name}: {len(found)} problems, {refused} refused, largest gap once rounded {gap:.1e}")
 
 
+def ratio_of(seed: int) -> tuple[bool, MixProblem, tuple[ConvexMetric, ...]]:
+    """Whether it is fixed, and a problem with a ratio that is held from both sides."""
+    rng = np.random.default_rng((seed, 7))
+    names = [str(name) for name in rng.permutation(list("abcde"))]
+    laws = tuple(
+        ConvexMetric(
+            name=f"m{m}", offset=0.5, coefficients=dict(zip("abcde", rng.uniform(-2, 0.5, 5).tolist(), strict=True))
+        )
+        for m in range(2)
+    )
+    cut, wide, digits, fixed = (int(rng.integers(*ends)) for ends in ((1, 4), (1, 3), (1, 9), (0, 2)))
+    low = max(round(float(10 ** rng.uniform(-2.5, 2.5)), digits), 0.1**digits)
+    high = low if fixed else round(low * (1 + float(10 ** rng.uniform(-8, -4))), 10)
+    ratio = RatioSpec(name="r", of=tuple(names[:cut]), to=tuple(names[cut : cut + wide]), min=low, max=high)
+    spec = MixSpec(name="m", target=None, domains=(), evals=(), proxy=None, ratios=(ratio,))
+    problem = MixProblem(
+        coordinates=Coordinates(tuple("abcde")),
+        reference=Mixture.normalised(dict(zip("abcde", rng.dirichlet(np.ones(5)).tolist(), strict=True))),
+        kl=float(rng.choice([0.0, 0.05, 0.3, 1.0])),
+        metric_weights={"m0": 1.0, "m1": 2.0},
+        rows=tuple(_ratio_rows(spec)),
+    )
+    return low == high, problem, laws
+
+
+def ratios(count: int) -> None:
+    found: dict[bool, list[Certificate | None]] = {True: [], False: []}
+    for seed in range(count):
+        fixed, problem, laws = ratio_of(seed)
+        try:
+            rounded = round_solution(problem, optimum(problem, laws).point, laws)
+        except InfeasibleError:
+            found[fixed].append(None)
+            continue
+        found[fixed].append(certify(problem, laws, rounded.coordinates.as_mixture()))
+    for fixed, each in found.items():
+        known = [one for one in each if one is not None]
+        print(
+            f"ratios {'fixed' if fixed else 'almost fixed'}: {len(each)} problems, {len(each) - len(known)} without "
+            f"millionths near, {sum(not one.ok for one in known)} refused, {sum(one.forced > 0 for one in known)} "
+            f"above the tolerance by what millionths force, largest gap {max(one.gap for one in known):.1e}"
+        )
+
+
 if __name__ == "__main__":
     costs()
+    ratios(3 * (int(sys.argv[1]) if len(sys.argv) > 1 else 200))
     problems(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
