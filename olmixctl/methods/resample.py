@@ -216,11 +216,12 @@ def mixture_draws(evidence: Evidence, seed: int, numbers: Iterable[int]) -> Draw
     _, group_R = np.unique(evidence.weights_RC, axis=0, return_inverse=True)
     group_R = group_R.reshape(-1)
     groups = int(group_R.max()) + 1
+    streams = tuple((seed, _STREAM, number) for number in numbers)
     rows = []
-    for number in numbers:
-        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, _STREAM, number))))
+    for stream in streams:
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(stream)))
         rows.append(np.bincount(rng.integers(0, groups, groups), minlength=groups)[group_R])
-    return Draws(np.array(rows, dtype=np.float64).reshape(len(rows), len(group_R)))
+    return Draws(np.array(rows, dtype=np.float64).reshape(len(rows), len(group_R)), streams=streams)
 
 
 @dataclass(frozen=True, slots=True)

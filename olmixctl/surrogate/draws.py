@@ -25,10 +25,12 @@ class Draws:
     Attributes:
         counts_NR: how often each run counts, not negative; need not be whole.
         losses_NRM: what is measured in each draw; None: what was measured.
+        streams: entropy of each draw's own random numbers, for what a family draws beside runs; none: nothing.
     """
 
     counts_NR: Array
     losses_NRM: Array | None = None
+    streams: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         """N."""
@@ -49,7 +51,8 @@ class Draws:
         size = max(1, _BATCH // max(entries, 1))
         for start in range(0, len(self), size):
             rows = slice(start, start + size)
-            yield Draws(self.counts_NR[rows], None if self.losses_NRM is None else self.losses_NRM[rows])
+            losses_NRM = None if self.losses_NRM is None else self.losses_NRM[rows]
+            yield Draws(self.counts_NR[rows], losses_NRM, self.streams[rows])
 
 
 def drawn_evidence(evidence: Evidence, draws: Draws, number: int) -> Evidence:

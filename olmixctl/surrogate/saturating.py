@@ -46,6 +46,9 @@ _WIDE_NOISE = 0.3
 _TURNS, _SAME_NOISE = 60, 1e-8
 """Of noise and law: how many at most, and the change of the logarithm of the variance that ends them."""
 _BATCH = 4_000_000
+_STREAM, _REDRAWN = 83, 0.75
+"""How far the centres of the priors are drawn away, in widths of the priors: whole widths cover too much, since drawn
+runs already move what the others decide."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,6 +165,7 @@ class Saturating:
                 weights_RS=weights_RS,
                 losses_BR=losses_KR[every],
                 counts_BR=np.repeat(part.counts_NR, metrics, axis=0),
+                centre_BP=_centres(own, part),
             )
             at_BP, settled_B = refine(drawn, start.inner_KP[every])
             for n in range(len(part)):
@@ -267,7 +271,7 @@ def _as_laws(evidence: Evidence, targets: Targets, found: _Found) -> SaturatingF
 
 def _laws(targets: Targets) -> Laws:
     """The problem of each metric that moves, residuals in its own standard deviation; their variance is yet unknown."""
-    losses_KR = targets.losses_KR
+    losses_KR, prior = targets.losses_KR, _prior(targets.weights_RS.shape[1])
     return Laws(
         weights_RS=targets.weights_RS,
         losses_BR=losses_KR,
@@ -276,8 +280,24 @@ def _laws(targets: Targets) -> Laws:
         mean_B=losses_KR.mean(axis=1),
         unit_B=losses_KR.std(axis=1),
         variance_B=np.ones(len(losses_KR)),
-        prior=_prior(targets.weights_RS.shape[1]),
+        centre_BP=np.repeat(prior.mean_P[None], len(losses_KR), axis=0),
+        prior=prior,
     )
+
+
+def _centres(laws: Laws, draws: Draws) -> Array:
+    """Where the priors are centred in each draw, all metrics of the first draw first: N K × P.
+
+    Drawn anew where draws are random: what the priors decide and no run does is as uncertain as they are wide, and a
+    draw of runs alone would leave it where it is (Bardsley et al. 2014, Randomize-then-optimize).
+    """
+    if not draws.streams:
+        return np.tile(laws.centre_BP, (len(draws), 1))
+    width_P, found = _REDRAWN / np.sqrt(laws.prior.precision_P), []
+    for stream in draws.streams:
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((*stream, _STREAM))))
+        found.append(laws.centre_BP + width_P * rng.standard_normal(laws.centre_BP.shape))
+    return np.concatenate(found)
 
 
 def _prior(coordinates: int) -> Prior:

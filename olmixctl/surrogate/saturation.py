@@ -72,6 +72,7 @@ class Laws:
         mean_B: its mean loss.
         unit_B: its standard deviation of losses.
         variance_B: of residuals, in these units squared.
+        centre_BP: where the priors are centred.
         prior: the same for all.
     """
 
@@ -82,6 +83,7 @@ class Laws:
     mean_B: Array
     unit_B: Array
     variance_B: Array
+    centre_BP: Array
     prior: Prior
 
     def take(self, index: Index) -> Laws:
@@ -94,6 +96,7 @@ class Laws:
             mean_B=self.mean_B[index],
             unit_B=self.unit_B[index],
             variance_B=self.variance_B[index],
+            centre_BP=self.centre_BP[index],
         )
 
     def value(self, at_BP: Array) -> Array:
@@ -114,7 +117,7 @@ class Laws:
         parts = self._parts(inside_BP)
         slope_BP = np.where(at_BP == inside_BP, parts.along(self._weights() * parts.residual_BR), 0.0)
         value_B = self._sum(at_BP, (self.counts_BR * parts.residual_BR**2).sum(axis=1))
-        return value_B, slope_BP + self.prior.precision_P * (at_BP - self.prior.mean_P)
+        return value_B, slope_BP + self.prior.precision_P * (at_BP - self.centre_BP)
 
     def quadratic(self, at_BP: Array, exact_B: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
         """Value, gradient (B × P) and second derivatives (B × P × P): exact ones where `exact_B`, else Gauss–Newton."""
@@ -125,7 +128,7 @@ class Laws:
             hessian_BPP[exact_B] += self._second(at_BP, parts, pull_BR)[exact_B]
         every = np.arange(at_BP.shape[1])
         hessian_BPP[:, every, every] += self.prior.precision_P
-        slope_BP = parts.along(pull_BR) + self.prior.precision_P * (at_BP - self.prior.mean_P)
+        slope_BP = parts.along(pull_BR) + self.prior.precision_P * (at_BP - self.centre_BP)
         value_B = self._sum(at_BP, (self.counts_BR * parts.residual_BR**2).sum(axis=1))
         return value_B, slope_BP, hessian_BPP
 
@@ -192,7 +195,7 @@ class Laws:
         return np.asarray(-slope_BS[:, None] * (ends[0] - ends[1]) / (2.0 * _DIFFERENCE))
 
     def _sum(self, at_BP: Array, squares_B: Array) -> Array:
-        away_BP = at_BP - self.prior.mean_P
+        away_BP = at_BP - self.centre_BP
         return np.asarray(0.5 * squares_B / self.variance_B + 0.5 * (self.prior.precision_P * away_BP**2).sum(axis=1))
 
     def _offset(self, at_BP: Array) -> Array:

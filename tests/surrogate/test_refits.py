@@ -52,6 +52,23 @@ def test_a_batch_of_draws_is_each_draw_alone(family):
     assert moved(batch[0], batch[1], evidence.weights_RC) > 1e-3
 
 
+def test_draws_with_streams_move_what_no_run_decides():
+    """Every run counts once in every draw: priors alone differ. A stream is a draw's own, whatever its batch."""
+    evidence, ones_NR = swarm(6, domains=5), np.ones((3, 6))
+    fit, family = Saturating().fit(evidence), Saturating()
+    streams = ((0, 1), (0, 2), (0, 1))
+    first, second, again = family.refits(fit, evidence, Draws(ones_NR, streams=streams))
+    unseen_NC = np.random.default_rng(3).dirichlet(np.full(5, 0.3), 50)
+    assert moved(first, second, unseen_NC) > 0.05
+    np.testing.assert_array_equal(first.predict(unseen_NC), again.predict(unseen_NC))
+    (alone,) = family.refits(fit, evidence, Draws(ones_NR[:1], streams=streams[1:2]))
+    assert moved(alone, second, unseen_NC) < 1e-6
+    many = swarm(300, domains=5)
+    fit = family.fit(many)
+    (drawn,) = family.refits(fit, many, Draws(np.ones((1, 300)), streams=streams[:1]))
+    assert moved(drawn, fit, unseen_NC) < 0.05
+
+
 @pytest.mark.parametrize("family", [LogLinear, Saturating])
 def test_more_of_a_run_pulls_the_law_towards_it(family):
     evidence = swarm(30, truth=TRUTHS[family], noise=0.05)
@@ -126,6 +143,7 @@ def test_derivatives_of_the_saturating_refit():
         mean_B=losses_BR.mean(axis=1),
         unit_B=losses_BR.std(axis=1),
         variance_B=np.full(problems, 1.0 / 3.0),
+        centre_BP=rng.normal(-1.0, 0.5, (problems, 2 * domains + 2)),
         prior=_prior(domains),
     )
     at_BP, exact_B = rng.normal(0, 0.5, (problems, 2 * domains + 2)), np.ones(problems, dtype=bool)
