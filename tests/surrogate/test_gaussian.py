@@ -92,7 +92,7 @@ def test_some_and_many_runs_take_shorter_ways_to_nearly_the_same(monkeypatch):
 
 
 def harmful(weights_NC):
-    """A little of the first domain spoils the first metric, and of the second the second; more makes it hardly worse."""
+    """A little of the first domain spoils the first metric, of the second the second; more is hardly worse."""
     return 1.0 + 0.2 * np.exp(0.5 * np.log1p(weights_NC[:, :2] / 0.01))
 
 
