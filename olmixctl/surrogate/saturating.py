@@ -5,9 +5,9 @@ scale s_j, at which its returns begin to diminish, in every metric.
 
 What is minimised per metric (`saturation`): ½ Σ residuals² / variance, in units of the metric's standard deviation,
 plus normal priors on the logarithms of slopes and scales, on the level and on the logit of c over the least loss. All
-starts (three scales, two offsets) of all metrics are searched in one batch under wide noise, where few answers are as
-good; the lowest is followed while its noise falls to what the evidence says of it, and Newton's method takes it to its
-last digits (`polish`). The priors decide where runs are fewer than the 2 C + 2 parameters.
+starts (three scales, two offsets) of all metrics are searched in one batch under usual noise; the lowest is followed
+while law and noise settle in turn, the variance being what its evidence is largest for, and Newton's method takes it to
+its last digits (`polish`). The priors decide where runs are fewer than the 2 C + 2 parameters.
 
 Array dimensions: R runs, C coordinates, S sampled ones, M metrics, K metrics that move, B problems, N mixtures,
 P = 2 S + 2 parameters (level, logit of the offset, log slopes, log scales).
@@ -27,13 +27,13 @@ from olmixctl.surrogate.draws import Draws
 from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.polish import polish
 from olmixctl.surrogate.returns import returns
-from olmixctl.surrogate.saturation import Laws, Prior, refine
+from olmixctl.surrogate.saturation import USUAL_NOISE, Laws, Prior, refine
 from olmixctl.surrogate.targets import Targets, status_of
 
 __all__ = ["Saturating", "SaturatingFit"]
 
 # Mean and standard deviation of the priors; slopes are in units of the spread of the losses over their height above c.
-_LEVEL, _OFFSET, _SLOPE, _SCALE = (0.0, 2.0), (0.85, 1.5), (-2.5, 1.5), (float(np.log(0.02)), 1.5)
+_LEVEL, _OFFSET, _SLOPE, _SCALE = (0.0, 2.0), (0.85, 1.5), (-2.25, 1.5), (float(np.log(0.02)), 1.5)
 _START_SCALES = (0.005, 0.03, 0.15)
 _START_OFFSETS = (0.85, 2.2)
 # Past these the law is level or a step, and its logarithms lose their digits.
@@ -41,8 +41,6 @@ _LEAST, _MOST = (-30.0, -12.0, -12.0, -12.0), (30.0, 12.0, 6.0, 9.0)
 # Of every start: iterations, and the fall at which they end; and starts of a metric that go on where runs outnumber the
 # parameters. Where they do not there are several ends, and early values do not tell which start leads to the lowest.
 _ITERATIONS, _TOLERANCE, _KEPT = 40, 1e-7, 2
-_WIDE_NOISE = 0.3
-"""Where the search begins: standard deviation of residuals over that of the metric."""
 _TURNS, _SAME_NOISE = 60, 1e-8
 """Of noise and law: how many at most, and the change of the logarithm of the variance that ends them."""
 _BATCH = 4_000_000
@@ -184,9 +182,8 @@ class _Found(NamedTuple):
 
 def _search(laws: Laws) -> tuple[Array, Array, NDArray[np.bool_], int]:
     """Parameters of each metric, the variance of its residuals, whether they settled, and iterations."""
-    wide = replace(laws, variance_B=np.full_like(laws.unit_B, _WIDE_NOISE**2))
-    at_BP, iterations = _lowest(wide)
-    at_BP, variance_B = _narrowed(wide, at_BP)
+    at_BP, iterations = _lowest(laws)
+    at_BP, variance_B = _settled_noise(laws, at_BP)
     ended = polish(replace(laws, variance_B=variance_B).objective, at_BP)
     return ended.parameters_BP, variance_B, ended.settled_B, iterations
 
@@ -212,11 +209,11 @@ def _lowest(laws: Laws) -> tuple[Array, int]:
     return at_BP[best_B * metrics + np.arange(metrics)], early.iterations
 
 
-def _narrowed(laws: Laws, at_BP: Array) -> tuple[Array, Array]:
-    """Laws and noise in turn, from wide noise down, until the noise stays: parameters and variances.
+def _settled_noise(laws: Laws, at_BP: Array) -> tuple[Array, Array]:
+    """Law and noise in turn, until the noise stays: parameters and variances.
 
-    From above the law is smooth first and bends as far as the runs demand. The other way round a law with as many
-    parameters as runs goes through all of them, leaves no residuals, and so seems to be without noise.
+    Searched for together, a law with as many parameters as runs would go through all of them, leave no residuals and
+    seem to be without noise.
     """
     at_BP, variance_B, open_b = at_BP.copy(), laws.variance_B.copy(), np.arange(len(at_BP))
     for _ in range(_TURNS):
@@ -270,7 +267,7 @@ def _as_laws(evidence: Evidence, targets: Targets, found: _Found) -> SaturatingF
 
 
 def _laws(targets: Targets) -> Laws:
-    """The problem of each metric that moves, residuals in its own standard deviation; their variance is yet unknown."""
+    """The problem of each metric that moves, residuals in its own standard deviation, of usual variance."""
     losses_KR, prior = targets.losses_KR, _prior(targets.weights_RS.shape[1])
     return Laws(
         weights_RS=targets.weights_RS,
@@ -279,7 +276,7 @@ def _laws(targets: Targets) -> Laws:
         least_B=losses_KR.min(axis=1),
         mean_B=losses_KR.mean(axis=1),
         unit_B=losses_KR.std(axis=1),
-        variance_B=np.ones(len(losses_KR)),
+        variance_B=np.full(len(losses_KR), USUAL_NOISE**2),
         centre_BP=np.repeat(prior.mean_P[None], len(losses_KR), axis=0),
         prior=prior,
     )

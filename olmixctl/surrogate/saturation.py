@@ -27,7 +27,7 @@ from olmixctl.surrogate.descent import Index
 from olmixctl.surrogate.model import Array
 from olmixctl.surrogate.returns import by_scale, returns
 
-__all__ = ["Laws", "Prior", "refine"]
+__all__ = ["USUAL_NOISE", "Laws", "Prior", "refine"]
 
 _ITERATIONS = 500
 _SETTLED = 1e-9
@@ -37,7 +37,7 @@ _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
 _FLOOR = 1e-12
 _NEAR = 1e-2
 """Decrement, relative as above, from which the curvature is the exact one."""
-_NOISE_COUNT, _USUAL_NOISE = 2.0, 0.05
+USUAL_NOISE, _NOISE_COUNT = 0.05, 2.0
 """What is believed of noise beforehand, in standard deviations of the metric, and how many residuals that counts."""
 _DIFFERENCE = 1e-4
 _LEAST_CURVATURE = 0.05
@@ -136,13 +136,13 @@ class Laws:
         """The variance of residuals that their evidence is largest for, near minima under this one: B.
 
         Σ residual² over the runs less the parameters that these determine (MacKay 1992, Bayesian interpolation,
-        section 4), with `_NOISE_COUNT` residuals of `_USUAL_NOISE` beforehand.
+        section 4), with `_NOISE_COUNT` residuals of `USUAL_NOISE` beforehand.
         """
         parts = self._parts(at_BP)
         known_BPP = self._gauss_newton(parts)
         whole_BPP = known_BPP + np.diag(self.prior.precision_P)
         taken_B = np.trace(np.linalg.solve(whole_BPP, known_BPP), axis1=1, axis2=2)
-        square_B = (self.counts_BR * parts.residual_BR**2).sum(axis=1) + _NOISE_COUNT * _USUAL_NOISE**2
+        square_B = (self.counts_BR * parts.residual_BR**2).sum(axis=1) + _NOISE_COUNT * USUAL_NOISE**2
         return np.asarray(square_B / (self.counts_BR.sum(axis=1) - taken_B + _NOISE_COUNT))
 
     def _weights(self) -> Array:
