@@ -247,10 +247,9 @@ def _scored(found: Scored) -> CrossValidation | None:
     """A score in fixed point; None where no rank can be told."""
     if found.spearman is None:
         return None
+    error = fixed(min(found.rmse, _MOST_ERROR), 6)
     mean = None if found.mean_rmse is None else fixed(min(found.mean_rmse, _MOST_ERROR), 6)
-    return CrossValidation(
-        spearman=fixed(found.spearman, 6), rmse=fixed(min(found.rmse, _MOST_ERROR), 6), mean_rmse=mean
-    )
+    return CrossValidation(spearman=fixed(found.spearman, 6), rmse=error, mean_rmse=mean)
 
 
 def predicted_of(
