@@ -23,6 +23,7 @@ from olmixctl.mixture import GRID
 from olmixctl.solve.exponents import Array
 from olmixctl.solve.problem import MixProblem
 from olmixctl.solve.program import Program
+from olmixctl.solve.silent import silent_stdout
 
 __all__ = ["Millionths", "forced", "least"]
 
@@ -167,21 +168,22 @@ def _least_of_tangents(program: Program, at_PC: Array, some: Millionths) -> tupl
     least_K, most_K = (_FINE * end_K - rows_KV @ some.start_V for end_K in (some.lower_K, some.upper_K))
     moving_TV, other_TN = slopes_TN[:, : others - 1] @ some.into_CV, slopes_TN[:, others - 1 :]
     most_N = np.append(np.full(others - 1, np.inf if program.kl > 0 else 0.0), np.inf)
-    solved = milp(
-        np.append(np.zeros(moves), np.ones(others)),
-        constraints=[
-            LinearConstraint(np.append(np.ones(moves), np.zeros(others))[None], 0, 0),
-            LinearConstraint(np.pad(rows_KV, ((0, 0), (0, others))), least_K, most_K),
-            LinearConstraint(
-                np.hstack([moving_TV, other_TN]), -np.inf, -level_T - slopes_TN[:, : others - 1] @ now_C
+    with silent_stdout():
+        solved = milp(
+            np.append(np.zeros(moves), np.ones(others)),
+            constraints=[
+                LinearConstraint(np.append(np.ones(moves), np.zeros(others))[None], 0, 0),
+                LinearConstraint(np.pad(rows_KV, ((0, 0), (0, others))), least_K, most_K),
+                LinearConstraint(
+                    np.hstack([moving_TV, other_TN]), -np.inf, -level_T - slopes_TN[:, : others - 1] @ now_C
+                ),
+            ],
+            integrality=np.append(np.ones(moves), np.zeros(others)),
+            bounds=Bounds(
+                np.append(some.low_V - some.start_V, -most_N), np.append(some.high_V - some.start_V, most_N)
             ),
-        ],
-        integrality=np.append(np.ones(moves), np.zeros(others)),
-        bounds=Bounds(
-            np.append(some.low_V - some.start_V, -most_N), np.append(some.high_V - some.start_V, most_N)
-        ),
-        options={"node_limit": _NODES, "mip_rel_gap": 0.0, "time_limit": _SECONDS},
-    )  # fmt: skip
+            options={"node_limit": _NODES, "mip_rel_gap": 0.0, "time_limit": _SECONDS},
+        )  # fmt: skip
     bound = -math.inf if solved.mip_dual_bound is None else float(solved.mip_dual_bound)
     reached_V = None if solved.x is None else some.start_V + np.round(solved.x[:moves])
     return reached_V, program.value(at_PC[0]) + bound / GRID
