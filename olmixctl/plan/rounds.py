@@ -51,7 +51,8 @@ class Rounds:
 
     Attributes:
         later: the most runs of each round after the first.
-        looks: numbers of planned runs after which apply looks whether enough is known, rising; 0 is none of them.
+        looks: numbers of planned runs after which apply looks whether enough is known, rising; 0 is before any run, in
+            joins alone.
         stop: what is enough; None where apply never looks.
         recorded: runs of later rounds that are in the ledger, as far as it is certain that they are chosen again.
         chain: what runs of later rounds carry in their provenance (`chain_of`); empty where there are none.
