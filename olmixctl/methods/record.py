@@ -45,9 +45,6 @@ __all__ = [
     "surrogate_of",
 ]
 
-_MOST_ERROR = 1e6
-"""Bits per byte: a law that predicts a held-out run further off explodes there, and how far says nothing more."""
-
 
 def solved_lock(
     plan: Plan, previous: Lock | None, fitted: Fitted, solved: Solved, records: Mapping[str, RunRecord]
@@ -247,8 +244,8 @@ def _scored(found: Scored) -> CrossValidation | None:
     """A score in fixed point; None where no rank can be told."""
     if found.spearman is None:
         return None
-    error = fixed(min(found.rmse, _MOST_ERROR), 6)
-    mean = None if found.mean_rmse is None else fixed(min(found.mean_rmse, _MOST_ERROR), 6)
+    error = fixed(min(found.rmse, MOST_ERROR), 6)
+    mean = None if found.mean_rmse is None else fixed(min(found.mean_rmse, MOST_ERROR), 6)
     return CrossValidation(spearman=fixed(found.spearman, 6), rmse=error, mean_rmse=mean)
 
 

@@ -44,6 +44,7 @@ _TOLERANCE = 1e-8
 _DIFFERENCE = 1e-3
 # The least precision of the posterior: of the widest directions of the prior, where runs say nothing.
 _LEAST_PRECISION = 0.25
+_STREAM = 84
 # Entries of a batch of matrices: 32 MB, and several are alive at once.
 _BATCH = 4_000_000
 
@@ -149,6 +150,21 @@ class GaussianFit:
                         second_NK[rows, batch] += (variance_KN + mean_KN**2).T * share_K[batch]
         return first_NK, np.maximum(second_NK - first_NK**2, 0.0)
 
+    def drawn(self, stream: tuple[int, ...]) -> GaussianFit:
+        """One of the models, and one of its draws, of each metric: how far laws may be from their average.
+
+        Args:
+            stream: entropy of what is drawn.
+        """
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((*stream, _STREAM))))
+        every = np.arange(len(self.held_K))
+        held_K = (rng.random(len(every)) < self.held_K).astype(np.float64)
+        free_DKP, held_DKP = (
+            draws_DKP[rng.integers(0, max(len(draws_DKP), 1), len(every)), every][None] if len(draws_DKP) else draws_DKP
+            for draws_DKP in (self.free_DKP, self.held_DKP)
+        )
+        return replace(self, held_K=held_K, free_DKP=free_DKP, held_DKP=held_DKP)
+
     def _models(self) -> Iterator[tuple[bool, Array, Array]]:
         """Each model: whether its slopes are held, how much one of its draws counts (K), and its draws."""
         for held, share_K, draws_DKP in ((False, 1.0 - self.held_K, self.free_DKP), (True, self.held_K, self.held_DKP)):
@@ -209,8 +225,10 @@ class Gaussian:
         return replace(start, targets=start.targets.on(evidence), status=status)
 
     def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[GaussianFit]:
-        """One by one; see `Family`."""
-        return (self.refit(start, drawn_evidence(evidence, draws, n)) for n in range(len(draws)))
+        """One by one; see `Family`. Where draws have streams, of one draw of the hyperparameters a metric each."""
+        for n in range(len(draws)):
+            found = self.refit(start, drawn_evidence(evidence, draws, n))
+            yield found.drawn(draws.streams[n]) if draws.streams else found
 
 
 def _mode(process: Process) -> Descended:

@@ -69,6 +69,27 @@ def test_draws_with_streams_move_what_no_run_decides():
     assert moved(drawn, fit, unseen_NC) < 0.05
 
 
+def test_draws_with_streams_are_of_one_draw_of_the_hyperparameters():
+    """The average of all draws is more certain than any of them: laws drawn for intervals differ as they do."""
+    evidence, family = swarm(20, domains=5), Gaussian()
+    fit, ones_NR = family.fit(evidence), np.ones((3, 20))
+    first, second, again = family.refits(fit, evidence, Draws(ones_NR, streams=((0, 1), (0, 2), (0, 1))))
+    unseen_NC = np.random.default_rng(3).dirichlet(np.full(5, 0.3), 50)
+    np.testing.assert_array_equal(first.predict(unseen_NC), again.predict(unseen_NC))
+    assert moved(first, second, unseen_NC) > 0.05
+    middle_NM = np.mean(
+        [
+            found.predict(unseen_NC)
+            for found in family.refits(
+                fit, evidence, Draws(np.ones((60, 20)), streams=tuple((1, n) for n in range(60)))
+            )
+        ],
+        axis=0,
+    )
+    off = np.abs(middle_NM - fit.predict(unseen_NC)).mean()
+    assert off < 0.5 * np.abs(first.predict(unseen_NC) - fit.predict(unseen_NC)).mean()
+
+
 @pytest.mark.parametrize("family", [LogLinear, Saturating])
 def test_more_of_a_run_pulls_the_law_towards_it(family):
     evidence = swarm(30, truth=TRUTHS[family], noise=0.05)
