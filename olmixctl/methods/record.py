@@ -29,7 +29,7 @@ from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates, GridMixture
 from olmixctl.plan.model import Observed, Plan
 from olmixctl.solve.certificate import Certificate
 from olmixctl.solve.exact import Solution
-from olmixctl.surrogate.choice import Scored
+from olmixctl.surrogate.choice import MOST_ERROR, Scored
 from olmixctl.surrogate.model import parameters_digest
 from olmixctl.surrogate.validation import score
 from olmixctl.version import __version__
