@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from olmixctl.committed import Baseline, lock_at
@@ -178,14 +179,39 @@ def plan_merging(
     try:
         records = workspace.ledger.records()
         baseline = Baseline(lock=merge.start, check=_start_of(merge))
-        plan = workspace.plan(replace(options, reuse="full"), baseline=baseline, on_progress=on_progress)
+        draft = partial(workspace.draft, baseline=baseline, on_progress=on_progress)
+        plan = draft(replace(options, reuse="full"))
         kept = frozenset(leaf for block in plan.coordinates.blocks for leaf in block.shares)
         wanted = join_options(options, merge, kept, workspace.spec.reuse)
         if wanted != replace(options, reuse="full"):
-            plan = workspace.plan(wanted, baseline=baseline, on_progress=on_progress)
+            plan = draft(wanted)
+        plan = workspace.checked(plan if options.reuse is not None else _loosened(plan, wanted, draft))
     finally:
         workspace.ledger = ledger
     return plan_join(plan, merge, records, options.max_runs)
+
+
+def _loosened(plan: Plan, wanted: PlanOptions, draft: Callable[[PlanOptions], Plan]) -> Plan:
+    """`plan`, made for `wanted`; where the merged bounds leave its kept ratios no share, one that frees who must move.
+
+    Either side may have been right by itself: ratios measured before one side tightened a bound, and kept by the other.
+    """
+    from olmixctl.methods.forced import domains_to_free
+
+    if plan.kind not in ("train", "resolve"):
+        return plan
+    free = domains_to_free(plan.observed, plan.coordinates)
+    if not free:
+        return plan
+    named = tuple(sorted({*wanted.recompute, *free}))
+    made = draft(replace(wanted, reuse="partial", recompute=named))
+    told = Check(
+        level="warn",
+        name="freed",
+        message=f"the kept ratios leave no share under {', '.join(dict.fromkeys(n for b in free.values() for n in b))}: "
+        f"{', '.join(free)} {'is' if len(free) == 1 else 'are'} estimated anew, too",
+    )
+    return replace(made, checks=(*made.checks, told))
 
 
 def _start_of(merge: LockMerge) -> Check:

@@ -129,6 +129,16 @@ class Workspace:
             CorpusError: the data is wrong or cannot be read.
             InfeasibleError: the bounds exclude each other on this data.
         """
+        return self.checked(self.draft(options, baseline=baseline, on_progress=on_progress))
+
+    def draft(
+        self,
+        options: PlanOptions | None = None,
+        *,
+        baseline: Lock | Baseline | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Plan:
+        """A `plan` whose bounds nobody has looked at yet."""
         context = self._context(on_progress)
         observed = observe(self.loaded, context, self._trainer)
         lock = baseline.lock if isinstance(baseline, Baseline) else baseline or self.lock()
@@ -143,8 +153,13 @@ class Workspace:
         plan = plan_on(make, observed, lock, records, solve_only=asked.solve_only)
         started = (baseline.check,) if isinstance(baseline, Baseline) else unmerged_checks(self.lock_path)
         refreshed = refresh_checks(self.spec, context) if asked.refresh else ()
-        plan = replace(plan, checks=(*plan.checks, *started, *refreshed, *cache_checks(context)))
-        return self._check_feasible(plan) if plan.has_changes else plan
+        return replace(plan, checks=(*plan.checks, *started, *refreshed, *cache_checks(context)))
+
+    def checked(self, plan: Plan) -> Plan:
+        """`plan`, with warnings where bounds move kept ratios or leave something no share; raises as `check_bounds`."""
+        from olmixctl.methods.feasible import check_plan
+
+        return check_plan(plan, self.loaded.place) if plan.has_changes else plan
 
     def apply(
         self,
@@ -327,17 +342,6 @@ class Workspace:
 
     def _as_locked(self, lock: Lock) -> Observed:
         return observed_as_locked(self.spec, lock, standing_trainer(lock, self._trainer))
-
-    def _check_feasible(self, plan: Plan) -> Plan:
-        """`plan`, with a warning where kept ratios do not stand under the bounds.
-
-        Raises:
-            InfeasibleError: no mix does.
-        """
-        from olmixctl.methods.feasible import check_bounds, warn_of_moved_ratios
-
-        check_bounds(plan, self.loaded.place)
-        return warn_of_moved_ratios(plan) if plan.kind in ("rescale", "carry") else plan
 
     # The steps.
 

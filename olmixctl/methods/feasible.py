@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from olmixctl.errors import InfeasibleError, Place
 from olmixctl.methods.carry import carried_weights
+from olmixctl.methods.forced import warn_of_forced
 from olmixctl.methods.olmix import keep_ratios
 from olmixctl.methods.problem import bounds, breaks, declared_bounds, mix_problem
 from olmixctl.mixture import GRID, Coordinates, Mixture
@@ -16,7 +17,7 @@ from olmixctl.solve.feasible import check_feasible
 from olmixctl.solve.problem import MixProblem
 from olmixctl.spec.model import MixSpec
 
-__all__ = ["check_bounds", "check_declared", "located", "warn_of_moved_ratios"]
+__all__ = ["check_bounds", "check_declared", "check_plan", "located", "warn_of_moved_ratios"]
 
 # Kind of a bound, the part of its name before the colon → where it is declared.
 _ADDRESSES = {
@@ -28,6 +29,21 @@ _ADDRESSES = {
     "ratio": "constraints.{}",
     "max_repetition": "target.max_repetition",
 }
+
+
+def check_plan(plan: Plan, place: Callable[[str], Place]) -> Plan:
+    """`plan`, with warnings where kept ratios do not stand under the bounds, and where these leave something no share.
+
+    Args:
+        plan: the plan.
+        place: address in the mix file → its place.
+
+    Raises:
+        InfeasibleError: no mix meets the bounds.
+    """
+    check_bounds(plan, place)
+    moved = warn_of_moved_ratios(plan) if plan.kind in ("rescale", "carry") else plan
+    return warn_of_forced(moved)
 
 
 def check_bounds(plan: Plan, place: Callable[[str], Place]) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from olmixctl.spec.bounds import Conflict, find_conflict, ratio_conflict, spec_bounds
 from olmixctl.spec.build import Finding
 from olmixctl.spec.families import declared_families
-from olmixctl.spec.model import ChangeSpec, MixSpec
+from olmixctl.spec.model import ChangeSpec, DeclaredSpec, MixSpec
 from olmixctl.spec.words import closest, listed
 
 __all__ = ["RESERVED_IDS", "check_spec", "conflict_in_words", "conflicting_bounds"]
@@ -59,6 +59,22 @@ def _check_domains(spec: MixSpec) -> Iterator[Finding]:
         raw = next((p for p in domain.paths if p.endswith(".bin")), None)
         if raw and domain.dtype is None:
             yield Finding(f"{where}.paths", f"{raw!r} are raw tokens of unknown type", "add `dtype: uint16` or uint32")
+    yield from _check_declared_twins(spec)
+
+
+def _check_declared_twins(spec: MixSpec) -> Iterator[Finding]:
+    """What is declared is known by revision and counts, so that a rename is seen; in one mix they must tell apart."""
+    first: dict[DeclaredSpec, str] = {}
+    for domain in sorted(spec.domains, key=lambda domain: domain.id):
+        if domain.declared is None:
+            continue
+        twin = first.setdefault(domain.declared, domain.id)
+        if twin != domain.id:
+            yield Finding(
+                f"domains.{domain.id}.declared",
+                f"{twin!r} declares the same tokens and revision, and would count as the same documents",
+                f'give it a revision of its own, such as "{domain.declared.revision}/{domain.id}", or keep one of them',
+            )
 
 
 def _check_changes(spec: MixSpec) -> Iterator[Finding]:

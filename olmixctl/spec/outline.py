@@ -52,7 +52,7 @@ class Outline:
     Attributes:
         domains: as found.
         evals: as found; empty where nothing is said of them.
-        revision: names the files, for what is declared.
+        revision: names the files, for what is declared; a domain's has its id besides.
         guessed: tokens are no counts but shares of the target.
         max_repetition: None where nothing is said.
         kl: None where nothing is said.

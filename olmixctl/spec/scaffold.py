@@ -150,7 +150,8 @@ def _outlined_lines(tree: Mapping[str, Any], indent: str, outline: Outline) -> I
             continue
         yield f"{indent}  paths: [{', '.join(_double_quoted(path) for path in entry.paths)}]"
         if entry.tokens is not None:
-            size, revision = format_size(entry.tokens), _double_quoted(outline.revision)
+            # Tokens and revision are the identity of declared documents: equal sizes must not make two domains one.
+            size, revision = format_size(entry.tokens), _double_quoted(f"{outline.revision}/{entry.id}")
             yield f"{indent}  declared: {{tokens: {size}, revision: {revision}}}"
 
 

@@ -62,6 +62,7 @@ class GaussianFit:
         held_DKP: those of the model with slopes that are not negative; no draws when there are many runs.
         held_K: how much that model counts, 0 to 1.
         status: read first.
+        stream: entropy of a draw of the functions themselves; none: what is expected of them.
     """
 
     coordinates: tuple[str, ...]
@@ -71,6 +72,7 @@ class GaussianFit:
     held_DKP: Array
     held_K: Array
     status: FitStatus
+    stream: tuple[int, ...] = ()
 
     @property
     def family(self) -> str:
@@ -119,9 +121,14 @@ class GaussianFit:
             at_BP = draws_DKP.reshape(-1, draws_DKP.shape[2])
             every_BR = np.tile(targets.values_KR, (len(draws_DKP), 1))
             batches = _batches(len(at_BP), len(targets.weights_RS) ** 2)
+            process = Process(targets.weights_RS, every_BR, held)
+            if self.stream and len(at_BP):
+                rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((*self.stream, _STREAM, int(held)))))
+                found.append((share_K, process.posterior(at_BP, rng).expected))
+                continue
             parts = [Process(targets.weights_RS, every_BR[b], held).posterior(at_BP[b]).expected for b in batches]
             if parts:
-                found.append((share_K, Expected.joined(Process(targets.weights_RS, every_BR, held), parts)))
+                found.append((share_K, Expected.joined(process, parts)))
         return tuple(found)
 
     def _expect(self, weights_NC: Array) -> Array:
@@ -151,7 +158,7 @@ class GaussianFit:
         return first_NK, np.maximum(second_NK - first_NK**2, 0.0)
 
     def drawn(self, stream: tuple[int, ...]) -> GaussianFit:
-        """One of the models, and one of its draws, of each metric: how far laws may be from their average.
+        """Of each metric one model, one draw of its hyperparameters, and one function that these and the runs allow.
 
         Args:
             stream: entropy of what is drawn.
@@ -163,7 +170,7 @@ class GaussianFit:
             draws_DKP[rng.integers(0, max(len(draws_DKP), 1), len(every)), every][None] if len(draws_DKP) else draws_DKP
             for draws_DKP in (self.free_DKP, self.held_DKP)
         )
-        return replace(self, held_K=held_K, free_DKP=free_DKP, held_DKP=held_DKP)
+        return replace(self, held_K=held_K, free_DKP=free_DKP, held_DKP=held_DKP, stream=stream)
 
     def _models(self) -> Iterator[tuple[bool, Array, Array]]:
         """Each model: whether its slopes are held, how much one of its draws counts (K), and its draws."""
@@ -225,10 +232,15 @@ class Gaussian:
         return replace(start, targets=start.targets.on(evidence), status=status)
 
     def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[GaussianFit]:
-        """One by one; see `Family`. Where draws have streams, of one draw of the hyperparameters a metric each."""
-        for n in range(len(draws)):
-            found = self.refit(start, drawn_evidence(evidence, draws, n))
-            yield found.drawn(draws.streams[n]) if draws.streams else found
+        """One by one; see `Family`.
+
+        Where draws have streams they are of the posterior, which says what the runs leave open; every run counts once.
+        """
+        if draws.streams:
+            found = self.refit(start, evidence)
+            yield from (found.drawn(stream) for stream in draws.streams)
+        else:
+            yield from (self.refit(start, drawn_evidence(evidence, draws, n)) for n in range(len(draws)))
 
 
 def _mode(process: Process) -> Descended:

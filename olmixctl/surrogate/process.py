@@ -35,6 +35,7 @@ _TOGETHER = ((1.0, 0.8, -0.6), (0.8, 1.0, -0.5), (-0.6, -0.5, 1.0))
 _LEAST, _MOST = (-9.0, -9.0, -12.0, -9.0, -9.0), (5.0, 5.0, 9.0, 4.0, 4.0)
 _LEVEL = 4.0
 _HELD_SLOPE = 0.1
+_WAVES = 256
 # A thousandth of the targets' standard deviation: exact data keep the matrices far from singular.
 _JITTER = 1e-6
 
@@ -135,17 +136,38 @@ class Process:
             return np.zeros(u_BNC.shape[:2])
         return -np.asarray((u_BNC * np.exp(parts.slope_BC)[:, None, :]).sum(axis=2))
 
-    def posterior(self, at_BP: Array) -> Posterior:
-        """What the runs leave to be expected elsewhere, at these hyperparameters."""
+    def posterior(self, at_BP: Array, rng: np.random.Generator | None = None) -> Posterior:
+        """What the runs leave to be expected elsewhere, at these hyperparameters.
+
+        With `rng`, a draw of the functions themselves in place of their means: a draw of the prior, put right by what
+        it and a draw of the noise are off at the runs (Matheron's rule; Wilson et al. 2020, Efficiently sampling
+        functions from Gaussian process posteriors, section 3).
+        """
         coordinates, runs = self.weights_RC.shape[1], np.arange(len(self.weights_RC))
         parts = _parts(np.clip(at_BP, _spread(_LEAST, coordinates), _spread(_MOST, coordinates)))
         u_BRC = returns(self.weights_RC, parts.scale_BC)
         whole_BRR = self.linear(u_BRC, u_BRC, parts) + _smooth(u_BRC, u_BRC, parts)
         whole_BRR[:, runs, runs] += np.exp(2.0 * parts.noise_B)[:, None] + _JITTER
         inverse_BRR = np.linalg.inv(whole_BRR)
-        rest_BR = self.targets_BR - self.mean(u_BRC, parts)
+        rest_BR, prior = self.targets_BR - self.mean(u_BRC, parts), None
+        if rng is not None:
+            prior = self._draw(parts, rng)
+            noise_BR = np.exp(parts.noise_B)[:, None] * rng.standard_normal(rest_BR.shape)
+            rest_BR = rest_BR - prior.at(u_BRC) - noise_BR
         solved_BR = np.matmul(inverse_BRR, rest_BR[:, :, None])[:, :, 0]
-        return Posterior(Expected(self, parts, u_BRC, solved_BR), np.asarray(inverse_BRR))
+        return Posterior(Expected(self, parts, u_BRC, solved_BR, prior), np.asarray(inverse_BRR))
+
+    def _draw(self, parts: _Parts, rng: np.random.Generator) -> _Drawn:
+        """Functions of the prior, less their mean; what is smooth as a sum of waves (Rahimi and Recht 2007)."""
+        problems, coordinates = parts.slope_BC.shape
+        width_BC = np.full_like(parts.slope_BC, _HELD_SLOPE) if self.held else np.exp(parts.slope_BC)
+        return _Drawn(
+            level_B=np.sqrt(_LEVEL) * rng.standard_normal(problems),
+            slope_BC=width_BC * rng.standard_normal((problems, coordinates)),
+            size_B=np.exp(parts.bend_B) * np.sqrt(2.0 / _WAVES),
+            turn_BCF=np.exp(parts.rate_BC)[:, :, None] * rng.standard_normal((problems, coordinates, _WAVES)),
+            shift_BF=rng.uniform(0.0, 2.0 * np.pi, (problems, _WAVES)),
+        )
 
 
 class _Inner(NamedTuple):
@@ -159,13 +181,37 @@ class _Inner(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Draws of the prior over u: level + Σ slope_j u_j + size Σ_f cos(Σ_j turn_jf u_j + shift_f)."""
+
+    level_B: Array
+    slope_BC: Array
+    size_B: Array
+    turn_BCF: Array
+    shift_BF: Array
+
+    def at(self, u_BNC: Array) -> Array:
+        """B × N."""
+        waves_BN = np.cos(np.matmul(u_BNC, self.turn_BCF) + self.shift_BF[:, None]).sum(axis=2)
+        straight_BN = np.matmul(u_BNC, self.slope_BC[:, :, None])[:, :, 0]
+        return np.asarray(self.level_B[:, None] + straight_BN + self.size_B[:, None] * waves_BN)
+
+    def slope(self, u_B1C: Array) -> Array:
+        """∂ / ∂u at one mixture: B × C."""
+        falls_B1F = np.sin(np.matmul(u_B1C, self.turn_BCF) + self.shift_BF[:, None])
+        waves_BC = np.matmul(falls_B1F, self.turn_BCF.transpose(0, 2, 1))[:, 0]
+        return np.asarray(self.slope_BC - self.size_B[:, None] * waves_BC)
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
-    """The means of processes conditioned on their runs: all that predictions and their slopes need."""
+    """Processes conditioned on their runs, as functions: their means or draws of them, all that predictions need."""
 
     process: Process
     parts: _Parts
     u_BRC: Array
     solved_BR: Array
+    prior: _Drawn | None = None
 
     @classmethod
     def joined(cls, process: Process, found: Sequence[Expected]) -> Expected:
@@ -178,7 +224,8 @@ class Expected:
         """What is expected at each mixture: B × N."""
         u_BNC = returns(weights_NC, self.parts.scale_BC)
         from_runs_BN = np.matmul(self.covary(u_BNC), self.solved_BR[:, :, None])[:, :, 0]
-        return np.asarray(self.process.mean(u_BNC, self.parts) + from_runs_BN)
+        own_BN = 0.0 if self.prior is None else self.prior.at(u_BNC)
+        return np.asarray(self.process.mean(u_BNC, self.parts) + from_runs_BN + own_BN)
 
     def covary(self, u_BNC: Array) -> Array:
         """The covariance of mixtures with the runs: B × N × R."""
@@ -195,6 +242,7 @@ class Expected:
         along_BC = square_BC * np.matmul(self.solved_BR[:, None], self.u_BRC)[:, 0]
         along_BC -= np.exp(2.0 * parts.rate_BC) * near_BC
         along_BC -= slopes_BC if self.process.held else 0.0
+        along_BC += 0.0 if self.prior is None else self.prior.slope(u_B1C)
         return np.asarray(along_BC * by_share(here_1C, parts.scale_BC)[:, 0])
 
 

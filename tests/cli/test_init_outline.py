@@ -83,6 +83,20 @@ def test_a_swarm_becomes_a_mix_that_adopts_it_as_it_is(folder):
     assert found["written"] == 14
 
 
+def test_domains_that_are_guessed_to_be_equally_large_are_two_all_the_same(folder):
+    (folder / "r.csv").write_text(
+        "id,code,web,docs\n1,0.25,0.25,0.5\n2,0.375,0.375,0.25\n3,0.5,0.25,0.25\n4,0.25,0.5,0.25\n"
+    )
+    (folder / "m.csv").write_text("id,loss\n1,3.0\n2,2.5\n3,2.75\n4,2.25\n")
+    spec, _ = made(folder, "--from", "r.csv", "--metrics", "m.csv", "--target", "10B")
+    sizes = {domain.id: domain.declared.tokens for domain in spec.domains}
+    assert sizes["code"] == sizes["web"]
+    found = json.loads(olmixctl("import", "runs", "--ratios", "r.csv", "--metrics", "m.csv", "--json").stdout)
+    assert found["written"] == 4
+    said = json.loads(olmixctl("plan", "--solve-only", "--json").stdout)
+    assert "caps-decide" not in {check["name"] for check in said["checks"]}
+
+
 def test_without_its_metrics_a_swarm_has_one_to_edit(folder):
     spec, result = made(folder, "--from", "a.csv")
     assert [item.name for item in spec.evals] == ["loss"]

@@ -37,6 +37,19 @@ def test_its_revision_is_meaning_and_its_description_is_not(tmp_path):
     assert semantic_digest(spec_of(MIX.replace("as published", "as printed"), tmp_path)) == before
 
 
+def test_domains_that_declare_the_same_are_told_apart_by_their_revision(tmp_path):
+    twin = MIX.replace("a: {paths: [a.txt]}", "a: {paths: [a.txt], declared: {tokens: 2M, revision: r}}")
+    with pytest.raises(SpecError, match="'a' declares the same tokens and revision") as caught:
+        spec_of(twin, tmp_path)
+    assert caught.value.place.field == "domains.b.declared"
+    assert '"r/b"' in caught.value.remedy
+    told_apart = twin.replace(
+        "[b.txt], declared: {tokens: 2M, revision: r}", '[b.txt], declared: {tokens: 2M, revision: "r/b"}'
+    )
+    assert spec_of(told_apart, tmp_path).domain_ids == ("a", "b")
+    assert spec_of(twin.replace("{tokens: 2M, revision: r}", "{tokens: 2M, documents: 9, revision: r}", 1), tmp_path)
+
+
 def test_other_evals_say_nothing_of_it(tmp_path):
     """So that locks written before there were declared evals stay what they are."""
     text = MIX.replace('declared: {revision: "pile 1"}', "heldout: a, fraction: 0.1")

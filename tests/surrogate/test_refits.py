@@ -69,25 +69,22 @@ def test_draws_with_streams_move_what_no_run_decides():
     assert moved(drawn, fit, unseen_NC) < 0.05
 
 
-def test_draws_with_streams_are_of_one_draw_of_the_hyperparameters():
-    """The average of all draws is more certain than any of them: laws drawn for intervals differ as they do."""
-    evidence, family = swarm(20, domains=5), Gaussian()
-    fit, ones_NR = family.fit(evidence), np.ones((3, 20))
-    first, second, again = family.refits(fit, evidence, Draws(ones_NR, streams=((0, 1), (0, 2), (0, 1))))
-    unseen_NC = np.random.default_rng(3).dirichlet(np.full(5, 0.3), 50)
-    np.testing.assert_array_equal(first.predict(unseen_NC), again.predict(unseen_NC))
-    assert moved(first, second, unseen_NC) > 0.05
-    middle_NM = np.mean(
-        [
-            found.predict(unseen_NC)
-            for found in family.refits(
-                fit, evidence, Draws(np.ones((60, 20)), streams=tuple((1, n) for n in range(60)))
-            )
-        ],
-        axis=0,
-    )
-    off = np.abs(middle_NM - fit.predict(unseen_NC)).mean()
-    assert off < 0.5 * np.abs(first.predict(unseen_NC) - fit.predict(unseen_NC)).mean()
+def test_draws_of_a_process_are_of_its_posterior():
+    """Their mean is what is expected, and they spread as a new run does, but for its noise."""
+    evidence, family = swarm(40, domains=5), Gaussian()
+    fit, unseen_NC = family.fit(evidence), np.random.default_rng(3).dirichlet(np.full(5, 0.3), 40)
+    streams = tuple((0, number) for number in range(150))
+    drawn = list(family.refits(fit, evidence, Draws(np.ones((150, 40)), streams=streams)))
+    (again,) = family.refits(fit, evidence, Draws(np.ones((1, 40)), streams=streams[3:4]))
+    predicted_DNM = np.stack([found.predict(unseen_NC) for found in drawn])
+    np.testing.assert_array_equal(again.predict(unseen_NC), predicted_DNM[3])
+    width_NM = predicted_DNM.std(axis=0)
+    off_NM = np.abs(predicted_DNM.mean(axis=0) - fit.predict(unseen_NC))
+    assert off_NM.mean() < 0.2 * width_NM.mean()
+    assert 0.5 < (width_NM / fit.spread(unseen_NC)).mean() < 1.1
+    at_C, step = unseen_NC[0], 1e-6
+    ends = [drawn[0].predict(at_C + sign * step * np.eye(5)) for sign in (1, -1)]
+    np.testing.assert_allclose(drawn[0].gradient(at_C), ((ends[0] - ends[1]) / (2 * step)).T, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", [LogLinear, Saturating])
