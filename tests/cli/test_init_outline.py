@@ -84,9 +84,8 @@ def test_a_swarm_becomes_a_mix_that_adopts_it_as_it_is(folder):
 
 
 def test_domains_that_are_guessed_to_be_equally_large_are_two_all_the_same(folder):
-    (folder / "r.csv").write_text(
-        "id,code,web,docs\n1,0.25,0.25,0.5\n2,0.375,0.375,0.25\n3,0.5,0.25,0.25\n4,0.25,0.5,0.25\n"
-    )
+    ratios = ("1,0.25,0.25,0.5", "2,0.375,0.375,0.25", "3,0.5,0.25,0.25", "4,0.25,0.5,0.25")
+    (folder / "r.csv").write_text("\n".join(["id,code,web,docs", *ratios]))
     (folder / "m.csv").write_text("id,loss\n1,3.0\n2,2.5\n3,2.75\n4,2.25\n")
     spec, _ = made(folder, "--from", "r.csv", "--metrics", "m.csv", "--target", "10B")
     sizes = {domain.id: domain.declared.tokens for domain in spec.domains}
