@@ -8,7 +8,7 @@ import pytest
 from olmixctl.corpus.model import DomainState
 from olmixctl.ledger.model import MixturePart, RunInputs, RunRecord
 from olmixctl.mixture import Block, Coordinates, Mixture
-from olmixctl.plan.checks import block_cap_check, budget_checks, reliability_check
+from olmixctl.plan.checks import block_cap_check, budget_checks, context_checks, reliability_check
 from olmixctl.plan.cost import actual_seconds, calibrate
 from olmixctl.plan.model import Observed
 from olmixctl.plan.reuse import Route
@@ -143,6 +143,17 @@ def test_a_block_that_a_small_member_holds_far_below_its_reference_says_so():
     assert check.name == "block-cap"
     assert "hold 2 domains to 20.00% of the mix, the reference gives them 91.00%: a, b run out first" in check.message
     assert list(block_cap_check(present, block_route({"a": 1, "b": 99}))) == []
+
+
+@pytest.mark.parametrize(("tokens", "said"), [(997_000_000, ""), (980_000_000, "3.9×"), (250_000_000, "1.0×")])
+def test_caps_are_said_to_decide_where_the_slack_shown_is_below_four(tokens, said):
+    """Sizes of three digits that `init` guesses for a target of 1B may add up to 997M."""
+    states = {"a": DomainState(id="a", fingerprint="a", content="a", tokens=tokens, documents=1)}
+    present = dataclasses.replace(observed(), states=states)
+    route = Route(kind="none", coordinates=Coordinates(("a",)), reason="")
+    messages = [check.message for check in context_checks(present, None, route, None) if check.name == "caps-decide"]
+    assert len(messages) == bool(said)
+    assert all(f"only {said} the target run" in message for message in messages)
 
 
 def swarm(noise):
