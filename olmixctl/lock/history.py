@@ -149,6 +149,8 @@ def domain_history(
 ) -> tuple[DomainEntry, ...]:
     """A domain over `committed` (newest first), under whatever name its documents had; empty where it never was.
 
+    A part of what was split goes on as the whole it was part of; what was merged of several begins with the merge.
+
     Args:
         committed: the locks.
         domain: its name in the newest lock that has one of that name.
@@ -156,7 +158,7 @@ def domain_history(
         origins: tells what was split or merged; the locks alone do not.
     """
     line = Line.of(committed)
-    names = line.names(domain)
+    names = line.names(domain, origins)
     entries = []
     for number, at in enumerate(committed):
         past = _Past(line.lock_before(number), line.origin(number, complete=complete), origins)

@@ -12,6 +12,7 @@ from typing import Any
 
 from olmixctl.lock.identity import contents_of, former_names
 from olmixctl.lock.model import Lock
+from olmixctl.lock.regrouped import Origins, unknown_origins
 
 __all__ = ["SHOWN", "Committed", "Line", "name_before"]
 
@@ -101,8 +102,12 @@ class Line:
             return "the first lock"
         return "the lock before is not in this history" + ("" if complete else ", the clone is shallow")
 
-    def names(self, domain: str) -> dict[int, str]:
-        """Number of each lock that has the domain → its name there; from the newest to older ones, by content."""
+    def names(self, domain: str, origins: Origins = unknown_origins) -> dict[int, str]:
+        """Number of each lock that has the domain → its name there; from the newest to older ones, by content.
+
+        Where a lock does not have it, the one domain of that lock that `origins` knows it to come from; what was made
+        of several begins there.
+        """
         start = next((n for n, c in enumerate(self.committed) if c.lock is not None and domain in c.lock.domains), None)
         names = {} if start is None else {start: domain}
         for number in range(start or 0, len(self.committed)):
@@ -111,8 +116,10 @@ class Line:
             before = self.before(number)
             parents = [self.numbers[digest] for digest in self.lock(number).parents if digest in self.numbers]
             for older in {*parents, *([] if before is None else [before])}:
-                name = name_before(self.lock(number), self.lock(older), names[number])
-                if name is not None and older > number:
+                if older <= number:
+                    continue
+                name = _name_in(self.lock(older), self.lock(number), names[number], origins)
+                if name is not None:
                     names.setdefault(older, name)
         return names
 
@@ -120,3 +127,12 @@ class Line:
 def name_before(lock: Lock, before: Lock, name: str) -> str | None:
     """What a domain of `lock` was called in `before`; None where it was not in it."""
     return former_names(contents_of(lock), contents_of(before)).get(name)
+
+
+def _name_in(before: Lock, lock: Lock, name: str, origins: Origins) -> str | None:
+    """What a domain of `lock` was called in `before`, or what it alone was part of there."""
+    same = name_before(lock, before, name)
+    if same is not None:
+        return same
+    group = next((group for group in origins(before, lock) if name in group.after), None)
+    return next(iter(group.before)) if group is not None and len(group.before) == 1 else None

@@ -38,6 +38,7 @@ def test_a_split_and_a_merge_are_followed(root, olmixctl):
     assert "/ crawl → weba + webb  partitioned" in done.stdout
     assert done.stderr == ""
     assert "part of crawl: estimated from" in olmixctl("history", "weba").stdout
+    assert [entry["domain"] for entry in olmixctl.json("history", "weba")["locks"]] == [None, "weba", "crawl"]
     for path in (root / "mixes/base.runs").glob("d1-*"):
         path.unlink()
     assert olmixctl.json("diff", "HEAD~2", "HEAD~1")["regrouped"] == []

@@ -11,6 +11,7 @@ from olmixctl.lock.codec import digest_of
 from olmixctl.lock.history import domain_history, lock_history
 from olmixctl.lock.line import Committed
 from olmixctl.lock.model import LockedSolution
+from olmixctl.lock.regrouped import Regrouped
 
 OLD = {"code": 0.25, "web": 0.75}
 RUNS = tuple(sorted(f"r1:{sha256_hex(f'new{n}')}" for n in range(3)))
@@ -152,6 +153,43 @@ def test_a_renamed_domain_is_followed_under_both_names():
     assert newest.reason == "renamed from web"
     by_old = domain_history(commits(lock, FIRST), "web")
     assert [entry.reason for entry in by_old] == ["renamed to crawl", "the first lock: estimated from 4 runs"]
+
+
+def told(*groups):
+    """Origins that know what became of what: ids before and after."""
+
+    def origins(before, after):
+        fitting = [(o, n) for o, n in groups if set(o) <= set(before.domains) and set(n) <= set(after.domains)]
+        return tuple(Regrouped.of(before, after, olds, news, estimated=False) for olds, news in fitting)
+
+    return origins
+
+
+SPLIT = child(FIRST, weights={"blogs": 0.3, "code": 0.25, "shops": 0.45}, evidence=RUNS)
+
+
+def test_a_part_goes_on_as_the_whole_it_was_part_of():
+    older = child(FIRST, weights={"code": 0.4, "web": 0.6}, evidence=RUNS)
+    split = child(older, weights={"blogs": 0.3, "code": 0.25, "shops": 0.45}, evidence=RUNS)
+    origins = told((["web"], ["blogs", "shops"]))
+    part, whole, first = domain_history(commits(split, older, FIRST), "blogs", origins=origins)
+    assert (part.name, part.weight, part.before) == ("blogs", 300_000, None)
+    assert part.reason.startswith("part of web: ")
+    assert (whole.name, whole.weight, whole.before) == ("web", 600_000, 750_000)
+    assert (first.name, first.weight) == ("web", 750_000)
+
+
+def test_a_domain_that_was_renamed_and_revised_goes_on_under_its_old_name():
+    lock = child(FIRST, weights={"code": 0.25, "crawl": 0.75}, evidence=RUNS)
+    newest, first = domain_history(commits(lock, FIRST), "crawl", origins=told((["web"], ["crawl"])))
+    assert newest.reason.startswith("renamed from web, and revised")
+    assert (first.name, first.weight) == ("web", 750_000)
+
+
+def test_what_was_merged_begins_with_the_merge_for_it_was_several():
+    merged = child(SPLIT, weights={"all": 0.75, "code": 0.25})
+    [entry] = domain_history(commits(merged, SPLIT), "all", origins=told((["blogs", "shops"], ["all"])))
+    assert entry.reason.startswith("merged from blogs, shops: ")
 
 
 def test_a_removed_domain_ends_where_it_went():
