@@ -55,7 +55,7 @@ bench: $(VENV)/.dev
 surrogates: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/surrogates.py $(SWARM) --families log_linear,saturating,gaussian,lightgbm
 
-# The tables of swarms on known truths in docs/numerics.md; an hour on a quiet core.
+# The tables of swarms on known truths in docs/numerics.md; half an hour on a quiet core.
 synthetic: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/synthetic.py
 
