@@ -205,10 +205,11 @@ def _loosened(plan: Plan, wanted: PlanOptions, draft: Callable[[PlanOptions], Pl
         return plan
     named = tuple(sorted({*wanted.recompute, *free}))
     made = draft(replace(wanted, reuse="partial", recompute=named))
+    held_by = ", ".join(dict.fromkeys(name for names in free.values() for name in names))
     told = Check(
         level="warn",
         name="freed",
-        message=f"the kept ratios leave no share under {', '.join(dict.fromkeys(n for b in free.values() for n in b))}: "
+        message=f"{held_by} would leave the domains that keep their ratios no share: "
         f"{', '.join(free)} {'is' if len(free) == 1 else 'are'} estimated anew, too",
     )
     return replace(made, checks=(*made.checks, told))
