@@ -157,9 +157,11 @@ class Workspace:
 
     def checked(self, plan: Plan) -> Plan:
         """`plan`, with warnings where bounds move kept ratios or leave something no share; raises as `check_bounds`."""
+        if not plan.has_changes:
+            return plan  # nor are numerics loaded for it
         from olmixctl.methods.feasible import check_plan
 
-        return check_plan(plan, self.loaded.place) if plan.has_changes else plan
+        return check_plan(plan, self.loaded.place)
 
     def apply(
         self,

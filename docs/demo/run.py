@@ -117,7 +117,7 @@ def check(plan: Plan, first: dict[str, int], second: dict[str, int]) -> None:
     # One law over all seven domains, fitted on both swarms, predicts all four mixes; none of them was in a swarm.
     free = Coordinates(domains)
     evidence = gather(plan.observed, free, tuple(workspace.ledger.records()), workspace.ledger.records())
-    fitted = fit_evidence(plan.observed, evidence)
+    fitted = fit_evidence(plan.observed, free, evidence)
     predicted = {name: statistics.fmean(predict(fitted, mix.as_mixture()).values()) for name, mix in mixes.items()}
     records = workspace.measure(plan, list(mixes.values()), seeds=SEEDS)
     measured = {name: [average(records[number, seed]) for seed in SEEDS] for number, name in enumerate(mixes)}
