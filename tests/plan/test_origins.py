@@ -91,7 +91,8 @@ def test_a_domain_that_was_renamed_and_revised_is_followed():
     seen = trail(second, first)
     fact = lock_history(seen, origins=tells)[0].facts[0]
     assert (fact.kind, fact.subject) == ("renamed", "web → crawl")
-    [entry] = domain_history(seen, "crawl", origins=tells)
+    entry, before = domain_history(seen, "crawl", origins=tells)
+    assert (before.name, before.reason) == ("web", "the first lock: estimated from 0 runs")
     assert entry.reason.startswith("renamed from web, and revised: estimated from")
     assert domain_history(seen, "web", origins=tells)[0].reason == "renamed to crawl, and revised"
 
@@ -193,7 +194,8 @@ def test_history_says_what_became_of_what():
 def test_the_history_of_a_domain_says_what_it_came_from_and_went_to():
     first, second = locks_of(WHOLE, SPLIT)
     seen = trail(second, first)
-    (part,) = domain_history(seen, "web/a", origins=origins(WHOLE, SPLIT))
+    part, whole_before = domain_history(seen, "web/a", origins=origins(WHOLE, SPLIT))
+    assert (whole_before.name, whole_before.reason) == ("web", "the first lock: estimated from 0 runs")
     assert part.reason.startswith("part of web: estimated from")
     gone, _ = domain_history(seen, "web", origins=origins(WHOLE, SPLIT))
     assert (gone.name, gone.reason) == (None, "partitioned into web/a, web/b")
