@@ -19,6 +19,8 @@ from olmixctl.spec.model import StopSpec
 
 __all__ = ["standing_after", "stopped_check", "sureness"]
 
+_FEWEST = 1.5
+"""Laws of fewer mixtures a parameter go through nearly all of them, and what they leave says nothing of their error."""
 _NEAR = Decimal("0.02")
 """Draws of another processor may fall to the other side of the limit, in a few of some hundred."""
 
@@ -28,12 +30,13 @@ def sureness(observed: Observed, coordinates: Coordinates, fitted: Fitted, regre
 
     Returns:
         0 where there is no such mix, or where the runs are too few to contradict any law: a coordinate that none of
-        them samples, or no more mixtures than coordinates.
+        them samples, or fewer than `_FEWEST` mixtures a parameter.
     """
     evidence = fitted.evidence
     rows = dict(zip(evidence.runs, evidence.weights_RC.tolist(), strict=True))
     points = {run: dict(zip(evidence.coordinates, row, strict=True)) for run, row in rows.items()}
-    standing = standing_after(observed, coordinates, fitted) if covers(points, coordinates) else None
+    many = len({tuple(row) for row in rows.values()}) >= _FEWEST * (len(coordinates.names) + 1)
+    standing = standing_after(observed, coordinates, fitted) if many and covers(points, coordinates) else None
     return 0.0 if standing is None else confidence_of(standing, regret).probability
 
 

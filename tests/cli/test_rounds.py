@@ -27,12 +27,13 @@ def test_a_stop_is_said_before_and_after_and_stands_in_the_lock(olmixctl, root):
     assert "apply looks after 4, 6 and 9 runs whether the mix is within 50 of the best one" in " ".join(plan.split())
     assert "To train up to 12 runs and write lock serial 1" in plan
     said = olmixctl("apply", "--auto-approve").output
-    assert "after 4 of 12 runs: within 50 of the best with probability 1.00, enough" in said
-    assert "4 runs trained" in said
-    assert "Stopped early, after 4 of 12 runs" in said
-    assert trained(root) == 4
-    assert "stopped early, after 4 of 12 runs" in olmixctl("show").stdout
-    assert olmixctl.json("show")["stopped"]["trained"] == 4
+    assert "after 4 of 12 runs: within 50 of the best with probability 0.00, going on" in said
+    assert "after 6 of 12 runs: within 50 of the best with probability 1.00, enough" in said
+    assert "6 runs trained" in said
+    assert "Stopped early, after 6 of 12 runs" in said
+    assert trained(root) == 6
+    assert "stopped early, after 6 of 12 runs" in olmixctl("show").stdout
+    assert olmixctl.json("show")["stopped"]["trained"] == 6
     assert "Nothing to do" in olmixctl("plan").stdout
     assert "stopped " in olmixctl("verify").stdout
 
@@ -42,7 +43,7 @@ def test_the_answer_in_json(olmixctl, root):
     document = olmixctl.json("plan")
     assert (document["rounds"]["later"], document["cost"]["runs"], len(document["runs"])) == ([4, 4], 12, 4)
     answer = olmixctl.json("apply", "--auto-approve")
-    assert (answer["trained"], answer["lock"]["stopped"]["planned"]) == (4, 12)
+    assert (answer["trained"], answer["lock"]["stopped"]["planned"]) == (8, 12)
 
 
 def test_a_saved_plan_goes_on_through_its_rounds(olmixctl, root):
