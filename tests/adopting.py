@@ -54,3 +54,12 @@ def write_declared_mix(root: Path, domains: Sequence[str] = DOMAINS, *, extra: s
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def observed_in(root: Path):
+    """The declared mix as it is seen, written into `root`."""
+    from olmixctl.corpus.context import CorpusContext
+    from olmixctl.present import observe
+    from olmixctl.spec.load import load_mix
+
+    return observe(load_mix(write_declared_mix(root)), CorpusContext.open(root, tokenizer="bytes"), "t1")

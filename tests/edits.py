@@ -279,3 +279,19 @@ def run_script(seed: int) -> tuple[World, Script]:
             EDITS[kind](script)
             script.done.append(kind)
     return before, script
+
+
+def documents(count, seed=0, tokens=100):
+    """So many different documents."""
+    rng = random.Random(seed)
+    return [Document(rng.getrandbits(256), tokens) for _ in range(count)]
+
+
+def plain(docs):
+    """A file each."""
+    return tuple((d,) for d in docs)
+
+
+def packed(docs, size=20):
+    """Files of so many."""
+    return tuple(tuple(docs[i : i + size]) for i in range(0, len(docs), size))

@@ -11,28 +11,32 @@ from olmixctl.cli.options import Json, Mix, NoColor
 
 __all__ = ["import_swarm"]
 
+_Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", metavar="COLUMN=ID", help="A column of A.csv is this domain; may be repeated."),
+]
+_Evals = Annotated[
+    list[str] | None,
+    typer.Option("--metric", metavar="COLUMN=NAME", help="A column of B.csv is this eval; may be repeated."),
+]
+_Absent = Annotated[
+    list[str] | None, typer.Option("--absent", metavar="ID", help="No run had any of this domain, which has no column.")
+]
+_Ignored = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="COLUMN", help="Leave a column, or a glob, out; may be repeated."),
+]
+
 
 def import_swarm(
     mix: Mix = None,
     *,
     ratios: Annotated[Path, typer.Option("--ratios", metavar="A.csv", help="A row a run: its id and its mixture.")],
     metrics: Annotated[Path, typer.Option("--metrics", metavar="B.csv", help="A row a run: its id and its losses.")],
-    domain: Annotated[
-        list[str] | None,
-        typer.Option("--domain", metavar="COLUMN=ID", help="A column of A.csv is this domain; may be repeated."),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option("--metric", metavar="COLUMN=NAME", help="A column of B.csv is this eval; may be repeated."),
-    ] = None,
-    absent: Annotated[
-        list[str] | None,
-        typer.Option("--absent", metavar="ID", help="No run had any of this domain, which has no column."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option("--ignore", metavar="COLUMN", help="Leave a column, or a glob, out; may be repeated."),
-    ] = None,
+    domain: _Domains = None,
+    metric: _Evals = None,
+    absent: _Absent = None,
+    ignore: _Ignored = None,
     add: Annotated[bool, typer.Option("--add", help="These are more runs of the swarm adopted before.")] = False,
     repeats: Annotated[
         bool, typer.Option("--repeats", help="Runs that equal another in mixture and losses are runs of their own.")

@@ -5,25 +5,20 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from adopting import write_declared_mix
+from adopting import observed_in
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olmixctl.corpus.context import CorpusContext
 from olmixctl.errors import UsageError
 from olmixctl.ledger.model import is_adopted
 from olmixctl.mixture import GRID
 from olmixctl.plan.adopt import RUN_ID, TableRun, adopt, adopted_swarms, with_trainer
 from olmixctl.plan.evidence import Recorded, covers, example_inputs
-from olmixctl.present import observe
-from olmixctl.spec.load import load_mix
 
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory):
-    root = tmp_path_factory.mktemp("mix")
-    loaded = load_mix(write_declared_mix(root))
-    return observe(loaded, CorpusContext.open(root, tokenizer="bytes"), "t1")
+    return observed_in(tmp_path_factory.mktemp("mix"))
 
 
 def row(run, code=0.5, docs=0.3, web=0.2, one=1.5):

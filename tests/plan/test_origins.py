@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from edits import Document, inventory_of, lock_of, run_script
+from edits import documents, inventory_of, lock_of, packed, plain, run_script
 
 from olmixctl.lock.codec import digest_of
 from olmixctl.lock.diff import diff_locks
@@ -15,20 +15,6 @@ from olmixctl.lock.history import domain_history, lock_history
 from olmixctl.lock.line import Committed
 from olmixctl.mixture import GRID
 from olmixctl.plan.origins import find_origins, to_tell
-
-
-def documents(count, seed, tokens=100):
-    rng = random.Random(seed)
-    return [Document(rng.getrandbits(256), tokens) for _ in range(count)]
-
-
-def plain(docs):
-    return tuple((d,) for d in docs)
-
-
-def packed(docs, size=20):
-    return tuple(tuple(docs[i : i + size]) for i in range(0, len(docs), size))
-
 
 CODE, WEB, BOOKS = (plain(documents(60, seed)) for seed in range(3))
 WHOLE = {"code": CODE, "web": WEB}

@@ -5,25 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from edits import Document, inventory_of, lock_of, observed_of
+from edits import documents, inventory_of, lock_of, observed_of, packed, plain
 
 from olmixctl.plan.changes import detect_changes
 from olmixctl.plan.flows import find_flows
 from olmixctl.plan.recognise import recognise
 from olmixctl.spec.model import ChangeSpec
-
-
-def documents(count, seed=0, tokens=100):
-    rng = random.Random(seed)
-    return [Document(rng.getrandbits(256), tokens) for _ in range(count)]
-
-
-def plain(docs):
-    return tuple((d,) for d in docs)
-
-
-def packed(docs, size=20):
-    return tuple(tuple(docs[i : i + size]) for i in range(0, len(docs), size))
 
 
 def inventories(world):

@@ -44,7 +44,7 @@ def row(name, leaves, **bounds):
     return LinearBound(name=name, coefficients=dict.fromkeys(leaves, 1.0), **bounds)
 
 
-def same(problems, laws, *, within=2e-6):
+def check_same(problems, laws, *, within=2e-6):
     """Every optimum is that of the program alone; the points found."""
     found = optima(problems, laws)
     assert found.solved_N.all()
@@ -72,13 +72,13 @@ PROBLEMS = {
 def test_each_ends_where_it_would_alone(name, curved):
     # Without KL the objective is flat around the optimum, and points are known less well.
     within = 1e-4 if name == "without KL" else 2e-6
-    same([PROBLEMS[name]], [laws_of(seed, curved=curved) for seed in range(5)], within=within)
+    check_same([PROBLEMS[name]], [laws_of(seed, curved=curved) for seed in range(5)], within=within)
 
 
 def test_a_kept_block_moves_as_one():
     coordinates = Coordinates(("a", "b"), (Block("kept", {"c": 1, "d": 3, "e": 2}),))
     problem = problem_of(coordinates=coordinates, rows=(row("max_repetition:d", ["d"], upper=0.2),))
-    same([problem], [laws_of(seed, coordinates.names) for seed in range(4)])
+    check_same([problem], [laws_of(seed, coordinates.names) for seed in range(4)])
 
 
 @pytest.mark.parametrize("curved", [False, True])
@@ -86,7 +86,7 @@ def test_guardrails_are_each_program_s_own(curved):
     laws = [laws_of(seed, curved=curved) for seed in range(4)]
     reference = problem_of().reference
     problems = [problem_of(guardrails=(("m0", metrics[0].value(reference) - 0.002),)) for metrics in laws]
-    points_NC = same(problems, laws)
+    points_NC = check_same(problems, laws)
     for point_C, problem, metrics in zip(points_NC, problems, laws, strict=True):
         at = metrics[0].value(dict(zip(LEAVES, point_C.tolist(), strict=True)))
         assert at <= problem.guardrails[0][1] + 1e-7
@@ -114,7 +114,7 @@ def test_the_worst_of_several_families_is_solved_together(name, families, curved
     # Without KL the objective is flat around the optimum, and points are known less well.
     within = 1e-4 if name == "without KL" else 2e-6
     problem = replace(PROBLEMS[name], worst_case=families)
-    same([problem], [laws_of(seed, curved=curved) for seed in range(5)], within=within)
+    check_same([problem], [laws_of(seed, curved=curved) for seed in range(5)], within=within)
 
 
 @pytest.mark.usefixtures("together")
@@ -130,15 +130,15 @@ def test_families_count_from_baselines_of_their_own(curved):
         )
         for metrics in laws
     ]
-    own_NC = same(problems, laws)
-    assert np.abs(own_NC - same([problem_of(worst_case=EACH)], laws)).max() > 0.001
+    own_NC = check_same(problems, laws)
+    assert np.abs(own_NC - check_same([problem_of(worst_case=EACH)], laws)).max() > 0.001
 
 
 @pytest.mark.usefixtures("together")
 def test_families_with_one_that_is_never_worst():
     """Its row is far from binding, and its multiplier vanishes."""
     easy = WorstCase(name="easy", weights={"m2": 1.0}, baseline=5.0)
-    same([problem_of(worst_case=(*FAMILIES, easy))], [laws_of(seed) for seed in range(3)])
+    check_same([problem_of(worst_case=(*FAMILIES, easy))], [laws_of(seed) for seed in range(3)])
 
 
 def test_a_program_without_a_mix_fails_alone():
@@ -162,8 +162,8 @@ def test_steep_laws_are_solved_too():
         tuple(replace(m, coefficients={k: 15 * v for k, v in m.coefficients.items()}) for m in laws_of(seed))
         for seed in range(6)
     ]
-    same([problem_of()], steep)
+    check_same([problem_of()], steep)
 
 
 def test_a_single_program_is_a_batch_of_one():
-    same([problem_of()], [laws_of(9)])
+    check_same([problem_of()], [laws_of(9)])
