@@ -35,7 +35,6 @@ from olmixctl.surrogate.model import Array, Evidence, Fit
 from olmixctl.surrogate.registry import FAMILIES
 
 __all__ = [
-    "ENDS",
     "Bootstrap",
     "Interval",
     "Judged",
@@ -46,17 +45,20 @@ __all__ = [
     "share_of",
 ]
 
-ENDS = (6.0, 94.0)
-"""Percentiles that hold the truth in nine of ten cases: draws of few runs spread a little wider than the decided mix is
-off (docs/numerics.md)."""
+_ENDS = {"runs": (6.0, 94.0), "posterior": (5.0, 95.0)}
+"""Percentiles that hold the truth in nine of ten cases, by what is drawn: draws of few runs spread a little wider than
+the decided mix is off (docs/numerics.md)."""
 _STREAM = 0xB007
 """Tells this use of the seed from others."""
 _LEAST = 10
 """Solved draws below which percentiles say nothing."""
 _ENTRIES = 200_000
 """Coefficients of the laws that are solved at once."""
-_STEPS = 2
-"""Steps towards the minimum of laws that are not convex: a third moves a draw by far less than draws differ."""
+_STEPS, _GAIN = 12, 1e-6
+"""Steps towards the minimum of laws that are not convex, and what a step has to lower the objective by for another one
+to be taken: less moves a draw by far less than draws differ."""
+_BENDS, _MOST_BEND = 4.0, 64.0
+"""How much more the model after a refused step bends, and where no step is looked for any more."""
 _NOTHING: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
@@ -78,12 +80,6 @@ class Interval:
 
     low: float
     high: float
-
-    @classmethod
-    def of(cls, values_N: Array, *, ratio: float = 1.0) -> Interval:
-        """That of some values, or of `ratio` of them."""
-        low, high = np.percentile(values_N, ENDS)
-        return cls(low=float(low) * ratio, high=float(high) * ratio)
 
     def holding(self, value: float) -> Interval:
         """The interval, widened to hold `value`: what was decided lies in its own interval."""
@@ -119,6 +115,7 @@ class Resampled:
         shares_NC: the optimum of each solved draw, in their order.
         optima_N: its objective.
         judged: name of a mix that was asked about → what each solved draw says of it.
+        ends: percentiles between which nine of ten lie.
         asked: resamples drawn.
         failed: those whose laws did not converge or whose bounds could not be met.
     """
@@ -127,6 +124,7 @@ class Resampled:
     metrics: tuple[str, ...]
     shares_NC: Array
     optima_N: Array
+    ends: tuple[float, float]
     judged: Mapping[str, Judged] = field(default_factory=dict)
     asked: int = 0
     failed: int = 0
@@ -140,7 +138,12 @@ class Resampled:
         """That of a coordinate, or of a member with `ratio` of it; None where too few resamples were solved."""
         if not self.enough:
             return None
-        return Interval.of(self.shares_NC[:, self.names.index(coordinate)], ratio=ratio)
+        return self.interval_of(self.shares_NC[:, self.names.index(coordinate)]).part(ratio)
+
+    def interval_of(self, values_N: Array) -> Interval:
+        """That of a value for each draw."""
+        low, high = np.percentile(values_N, self.ends)
+        return Interval(low=float(low), high=float(high))
 
     def regrets(self, name: str) -> Array:
         """By how much each draw's own optimum beats the mix `name`, in the objective: N, not negative."""
@@ -208,7 +211,7 @@ def resample(
         found += _solved(problems, drawn, mixes, start)
         done += len(some)
         on_progress(done, len(draws))
-    return _joined(fitted.fit, found, tuple(mixes), len(draws))
+    return _joined(fitted, found, tuple(mixes), len(draws))
 
 
 def mixture_draws(evidence: Evidence, seed: int, numbers: Iterable[int]) -> Draws:
@@ -262,19 +265,29 @@ def _optima(problems: Sequence[MixProblem], drawn: Sequence[Fitted]) -> list[Arr
 
 
 def _minima(problems: Sequence[MixProblem], drawn: Sequence[Fitted], start: Mapping[str, float]) -> list[Array | None]:
-    """The minimum near `start` under each law that is not convex: a few steps of the local solve, all draws at once.
+    """The minimum near `start` under each law that is not convex: steps of the local solve, all draws at once.
 
-    A step that does not lower the objective, or breaks a guardrail, is not taken.
+    A step that does not lower the objective, or breaks a guardrail, is not taken: the next one is under a model that
+    bends more.
     """
     lands = landscapes(problems, drawn)
     at_NC = np.array([[start[name] for name in drawn[0].fit.coordinates]] * len(drawn))
     value_N = np.array([land.kept(x_C) for land, x_C in zip(lands, at_NC, strict=True)])
+    moving, bend_N = list(range(len(drawn))), np.ones(len(drawn))
     for _ in range(_STEPS):
-        models = [land.model(x_C) for land, x_C in zip(lands, at_NC, strict=True)]
-        for n, ahead_C in enumerate(_solved_at_once(problems, models)):
-            value = math.inf if ahead_C is None else lands[n].kept(ahead_C)
-            if ahead_C is not None and value < value_N[n]:
+        models = [lands[n].model(at_NC[n], bend_N[n]) for n in moving]
+        asked = [problems[min(n, len(problems) - 1)] for n in moving]
+        still = []
+        for n, ahead_C in zip(moving, _solved_at_once(asked, models), strict=True):
+            value, before = math.inf if ahead_C is None else lands[n].kept(ahead_C), float(value_N[n])
+            if ahead_C is not None and value < before:
                 at_NC[n], value_N[n] = ahead_C, value
+            elif value > before + _GAIN:
+                bend_N[n] *= _BENDS
+            if abs(value - before) > _GAIN and bend_N[n] <= _MOST_BEND:
+                still.append(n)
+        if not (moving := still):
+            break
     return [x_C if math.isfinite(value) else None for x_C, value in zip(at_NC, value_N.tolist(), strict=True)]
 
 
@@ -286,8 +299,9 @@ def _solved_at_once(problems: Sequence[MixProblem], laws: Sequence[Sequence[Conv
     return [point_C if solved else None for point_C, solved in zip(found.points(), found.solved_N, strict=True)]
 
 
-def _joined(fit: Fit, found: Sequence[_Draw], mixes: tuple[str, ...], asked: int) -> Resampled:
+def _joined(fitted: Fitted, found: Sequence[_Draw], mixes: tuple[str, ...], asked: int) -> Resampled:
     """All draws as arrays."""
+    fit = fitted.fit
     shape = (len(found), len(fit.coordinates))
     metrics_NJM = np.array([draw.metrics_JM for draw in found]).reshape(len(found), 1 + len(mixes), len(fit.metrics))
     losses_NJ = np.array([draw.losses_J for draw in found]).reshape(metrics_NJM.shape[:2])
@@ -297,6 +311,7 @@ def _joined(fit: Fit, found: Sequence[_Draw], mixes: tuple[str, ...], asked: int
         metrics=fit.metrics,
         shares_NC=np.array([draw.point_C for draw in found]).reshape(shape),
         optima_N=objectives_NJ[:, 0],
+        ends=_ENDS[FAMILIES[fitted.family].draws],
         judged={
             name: Judged(metrics_NM=metrics_NJM[:, j], losses_N=losses_NJ[:, j], objectives_N=objectives_NJ[:, j])
             for j, name in enumerate(mixes, start=1)

@@ -15,17 +15,17 @@ that move, N mixtures, P parameters, D draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from olmixctl.surrogate.descent import Descended, descend
 from olmixctl.surrogate.draws import Draws, drawn_evidence
-from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
+from olmixctl.surrogate.model import Array, Drawn, Evidence, Fit, FitStatus
 from olmixctl.surrogate.polish import polish
-from olmixctl.surrogate.process import Expected, Process
+from olmixctl.surrogate.process import Expected, Posterior, Process
 from olmixctl.surrogate.targets import Targets, status_of
 
 __all__ = ["Gaussian", "GaussianFit"]
@@ -63,6 +63,8 @@ class GaussianFit:
         held_K: how much that model counts, 0 to 1.
         status: read first.
         stream: entropy of a draw of the functions themselves; none: what is expected of them.
+        alone: of a draw, whether slopes are held → the posterior of the only hyperparameters there are, which all draws
+            have in common.
     """
 
     coordinates: tuple[str, ...]
@@ -73,6 +75,7 @@ class GaussianFit:
     held_K: Array
     status: FitStatus
     stream: tuple[int, ...] = ()
+    alone: Mapping[bool, Posterior] = field(default_factory=dict)
 
     @property
     def family(self) -> str:
@@ -124,7 +127,8 @@ class GaussianFit:
             process = Process(targets.weights_RS, every_BR, held)
             if self.stream and len(at_BP):
                 rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((*self.stream, _STREAM, int(held)))))
-                found.append((share_K, process.posterior(at_BP, rng).expected))
+                posterior = self.alone.get(held) or process.posterior(at_BP)
+                found.append((share_K, posterior.draw(rng)))
                 continue
             parts = [Process(targets.weights_RS, every_BR[b], held).posterior(at_BP[b]).expected for b in batches]
             if parts:
@@ -170,7 +174,17 @@ class GaussianFit:
             draws_DKP[rng.integers(0, max(len(draws_DKP), 1), len(every)), every][None] if len(draws_DKP) else draws_DKP
             for draws_DKP in (self.free_DKP, self.held_DKP)
         )
-        return replace(self, held_K=held_K, free_DKP=free_DKP, held_DKP=held_DKP, stream=stream)
+        alone = self._alone
+        return replace(self, held_K=held_K, free_DKP=free_DKP, held_DKP=held_DKP, stream=stream, alone=alone)
+
+    @cached_property
+    def _alone(self) -> dict[bool, Posterior]:
+        """The posterior of each model that has one draw of its hyperparameters."""
+        return {
+            held: Process(self.targets.weights_RS, self.targets.values_KR, held).posterior(draws_DKP[0])
+            for held, _, draws_DKP in self._models()
+            if len(draws_DKP) == 1 and draws_DKP.size
+        }
 
     def _models(self) -> Iterator[tuple[bool, Array, Array]]:
         """Each model: whether its slopes are held, how much one of its draws counts (K), and its draws."""
@@ -186,6 +200,11 @@ class Gaussian:
     def name(self) -> str:
         """Registry name."""
         return "gaussian"
+
+    @property
+    def draws(self) -> Drawn:
+        """See `Family`."""
+        return "posterior"
 
     def fit(self, evidence: Evidence) -> GaussianFit:
         """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.

@@ -14,7 +14,7 @@ maximum of the posterior. Array dimensions: B problems, R runs, C coordinates, N
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -136,28 +136,18 @@ class Process:
             return np.zeros(u_BNC.shape[:2])
         return -np.asarray((u_BNC * np.exp(parts.slope_BC)[:, None, :]).sum(axis=2))
 
-    def posterior(self, at_BP: Array, rng: np.random.Generator | None = None) -> Posterior:
-        """What the runs leave to be expected elsewhere, at these hyperparameters.
-
-        With `rng`, a draw of the functions themselves in place of their means: a draw of the prior, put right by what
-        it and a draw of the noise are off at the runs (Matheron's rule; Wilson et al. 2020, Efficiently sampling
-        functions from Gaussian process posteriors, section 3).
-        """
+    def posterior(self, at_BP: Array) -> Posterior:
+        """What the runs leave to be expected elsewhere, at these hyperparameters."""
         coordinates, runs = self.weights_RC.shape[1], np.arange(len(self.weights_RC))
         parts = _parts(np.clip(at_BP, _spread(_LEAST, coordinates), _spread(_MOST, coordinates)))
         u_BRC = returns(self.weights_RC, parts.scale_BC)
         whole_BRR = self.linear(u_BRC, u_BRC, parts) + _smooth(u_BRC, u_BRC, parts)
         whole_BRR[:, runs, runs] += np.exp(2.0 * parts.noise_B)[:, None] + _JITTER
-        inverse_BRR = np.linalg.inv(whole_BRR)
-        rest_BR, prior = self.targets_BR - self.mean(u_BRC, parts), None
-        if rng is not None:
-            prior = self._draw(parts, rng)
-            noise_BR = np.exp(parts.noise_B)[:, None] * rng.standard_normal(rest_BR.shape)
-            rest_BR = rest_BR - prior.at(u_BRC) - noise_BR
-        solved_BR = np.matmul(inverse_BRR, rest_BR[:, :, None])[:, :, 0]
-        return Posterior(Expected(self, parts, u_BRC, solved_BR, prior), np.asarray(inverse_BRR))
+        inverse_BRR = np.asarray(np.linalg.inv(whole_BRR))
+        solved_BR = _times(inverse_BRR, self.targets_BR - self.mean(u_BRC, parts))
+        return Posterior(Expected(self, parts, u_BRC, solved_BR), inverse_BRR)
 
-    def _draw(self, parts: _Parts, rng: np.random.Generator) -> _Drawn:
+    def draw(self, parts: _Parts, rng: np.random.Generator) -> _Drawn:
         """Functions of the prior, less their mean; what is smooth as a sum of waves (Rahimi and Recht 2007)."""
         problems, coordinates = parts.slope_BC.shape
         width_BC = np.full_like(parts.slope_BC, _HELD_SLOPE) if self.held else np.exp(parts.slope_BC)
@@ -253,6 +243,17 @@ class Posterior:
     expected: Expected
     inverse_BRR: Array
 
+    def draw(self, rng: np.random.Generator) -> Expected:
+        """A draw of the functions themselves: one of the prior, put right by what it and a draw of the noise are off at
+        the runs (Matheron's rule; Wilson et al. 2020, Efficiently sampling functions from Gaussian process posteriors,
+        section 3).
+        """
+        expected, parts = self.expected, self.expected.parts
+        prior = expected.process.draw(parts, rng)
+        noise_BR = np.exp(parts.noise_B)[:, None] * rng.standard_normal(expected.solved_BR.shape)
+        off_BR = _times(self.inverse_BRR, prior.at(expected.u_BRC) + noise_BR)
+        return replace(expected, solved_BR=expected.solved_BR - off_BR, prior=prior)
+
     def at(self, weights_NC: Array) -> tuple[Array, Array]:
         """Mean and variance of a new run's target at each mixture, noise included: B × N each."""
         process, parts = self.expected.process, self.expected.parts
@@ -264,6 +265,10 @@ class Posterior:
         own_BN = _LEVEL + (u_BNC**2 * square_BC[:, None, :]).sum(axis=2) + np.exp(2.0 * parts.bend_B)[:, None]
         noise_B1 = np.exp(2.0 * parts.noise_B)[:, None] + _JITTER
         return mean_BN, np.maximum(own_BN - known_BN, 0.0) + noise_B1
+
+
+def _times(matrix_BRR: Array, vector_BR: Array) -> Array:
+    return np.asarray(np.matmul(matrix_BRR, vector_BR[:, :, None])[:, :, 0])
 
 
 def _smooth(u_BNC: Array, u_BRC: Array, parts: _Parts) -> Array:

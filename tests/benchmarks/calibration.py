@@ -33,6 +33,7 @@ from olmixctl.solve.exact import optimum
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
 from olmixctl.solve.program import objective_at
 from olmixctl.surrogate import FAMILIES, Evidence
+from olmixctl.surrogate.choice import choose
 from olmixctl.surrogate.intervals import Intervals
 from olmixctl.surrogate.log_linear import LogLinear
 from olmixctl.swarm.dirichlet import draw_swarm
@@ -108,6 +109,7 @@ def problem_of(names, reference) -> MixProblem:
 
 
 def fitted_of(family: str, evidence: Evidence) -> Fitted:
+    family = choose(evidence).family.name if family == "auto" else family
     fit = FAMILIES[family].fit(evidence)
     guide = None if is_convex(fit) else FAMILIES[GUIDE].fit(evidence)
     return Fitted(family=family, reason="", evidence=evidence, fit=fit, guide=guide)

@@ -68,6 +68,30 @@ def test_the_posterior_agrees_with_the_runs_where_noise_is_small():
     assert elsewhere_BN.max() > 10 * variance_BN.max()
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_draws_have_the_mean_and_variance_of_the_posterior(held):
+    """What is random in them is Monte Carlo's: 4,000 draws know a standard deviation within some 4 %."""
+    few = process(held)
+    posterior, unseen_NC = few.posterior(few.prior()[None].repeat(3, axis=0)), mixtures(6, 4, seed=9)
+    mean_BN, variance_BN = posterior.at(unseen_NC)
+    noise_B1 = np.exp(2.0 * posterior.expected.parts.noise_B)[:, None]
+    rng = np.random.default_rng(0)
+    drawn_DBN = np.array([posterior.draw(rng).at(unseen_NC) for _ in range(4000)])
+    width_BN = np.sqrt(variance_BN - noise_B1)
+    np.testing.assert_allclose(drawn_DBN.std(axis=0), width_BN, rtol=0.06)
+    np.testing.assert_allclose((drawn_DBN.mean(axis=0) - mean_BN) / width_BN, 0.0, atol=0.06)
+
+
+@pytest.mark.parametrize("runs", [100, 200])
+def test_draws_that_have_their_hyperparameters_in_common_are_what_each_is_alone(runs):
+    evidence = swarm(runs, domains=4)
+    fit = Gaussian().fit(evidence)
+    drawn, unseen_NC = fit.drawn((0, 1)), mixtures(6, 4, seed=9)
+    assert set(drawn.alone) == ({False, True} if runs == 100 else {False})
+    np.testing.assert_array_equal(drawn.predict(unseen_NC), replace(drawn, alone={}).predict(unseen_NC))
+    assert not Gaussian().fit(swarm(60, domains=4)).drawn((0, 1)).alone
+
+
 def test_interactions_are_learned_where_the_law_alone_misses_them():
     weights_RC, unseen_NC = mixtures(90), mixtures(200, seed=9)
     evidence = evidence_of(weights_RC, interacting(weights_RC))
