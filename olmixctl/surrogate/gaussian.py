@@ -3,10 +3,9 @@
     log(f − c) ~ level − Σ_j a_j u_j(p_j; s_j) + a smooth function of u,   u = log(1 + p/s) / log(1 + 1/s)
 
 What is parametric is the law `saturating`; the smooth function, whose rate is learned per domain, is what that law
-misses: interactions. Few runs say little of the hyperparameters, so predictions average over them: draws from the
-normal distribution around the mode of the posterior (Laplace), of two models, one with free slopes and one whose
-slopes a are not negative; of very few runs each counts by its evidence. With more runs the mode alone gives the same,
-and with many it is found on a part of them.
+misses: interactions. Few runs say little of the hyperparameters, so predictions average over draws of them
+(`hyperparameters`), of two models, one with free slopes and one whose slopes a are not negative; of very few runs each
+counts by its evidence. With more runs the mode alone gives the same, and with many it is found on a part of them.
 
 Source of the parts: MacKay 1992 (Laplace and evidence), Neal 1996 (rates per input); the combination is ours and its
 measurements stand in docs/numerics.md. Array dimensions: R runs, C coordinates, S sampled ones, M metrics, K metrics
@@ -21,32 +20,20 @@ from functools import cached_property
 
 import numpy as np
 
-from olmixctl.surrogate.descent import Descended, descend
 from olmixctl.surrogate.draws import Draws, drawn_evidence
+from olmixctl.surrogate.hyperparameters import SOME, batches, hyperparameters
 from olmixctl.surrogate.model import Array, Drawn, Evidence, Fit, FitStatus
-from olmixctl.surrogate.polish import polish
 from olmixctl.surrogate.process import Expected, Posterior, Process
 from olmixctl.surrogate.targets import Targets, status_of
 
 __all__ = ["Gaussian", "GaussianFit"]
 
-# Up to so many runs: many draws, and models by their evidence; draws around the mode; two models; hyperparameters from
-# all runs.
-_SCARCE, _FEW, _SOME, _MANY = 32, 96, 192, 256
-_MANY_DRAWS, _DRAWS = 64, 16
+# Up to so many runs hyperparameters are found on all of them.
+_MANY = 256
 # The power of the evidence that models count by. It is Laplace's, of priors that hold in part: the whole of it is too
 # sure, and at a third it does better.
 _TRUST = 0.3
-_ITERATIONS = 400
-# With more runs than `_SOME`; forty gave the same predictions as two hundred.
-_FEWER_ITERATIONS = 40
-_TOLERANCE = 1e-8
-_DIFFERENCE = 1e-3
-# The least precision of the posterior: of the widest directions of the prior, where runs say nothing.
-_LEAST_PRECISION = 0.25
 _STREAM = 84
-# Entries of a batch of matrices: 32 MB, and several are alive at once.
-_BATCH = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,14 +110,14 @@ class GaussianFit:
         for held, share_K, draws_DKP in self._models():
             at_BP = draws_DKP.reshape(-1, draws_DKP.shape[2])
             every_BR = np.tile(targets.values_KR, (len(draws_DKP), 1))
-            batches = _batches(len(at_BP), len(targets.weights_RS) ** 2)
+            slices = batches(len(at_BP), len(targets.weights_RS) ** 2)
             process = Process(targets.weights_RS, every_BR, held)
             if self.stream and len(at_BP):
                 rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((*self.stream, _STREAM, int(held)))))
                 posterior = self.alone.get(held) or process.posterior(at_BP)
                 found.append((share_K, posterior.draw(rng)))
                 continue
-            parts = [Process(targets.weights_RS, every_BR[b], held).posterior(at_BP[b]).expected for b in batches]
+            parts = [Process(targets.weights_RS, every_BR[b], held).posterior(at_BP[b]).expected for b in slices]
             if parts:
                 found.append((share_K, Expected.joined(process, parts)))
         return tuple(found)
@@ -140,7 +127,7 @@ class GaussianFit:
         weights_NS, count = weights_NC[:, self.targets.sampled_C], len(self.targets.floor_K)
         sum_NK = np.zeros((len(weights_NS), count))
         for share_K, found in self._expected:
-            for rows in _batches(len(weights_NS), found.solved_BR.size):
+            for rows in batches(len(weights_NS), found.solved_BR.size):
                 mean_BN = found.at(weights_NS[rows])
                 sum_NK[rows] += mean_BN.reshape(-1, count, mean_BN.shape[1]).sum(axis=0).T * share_K
         return sum_NK
@@ -152,10 +139,10 @@ class GaussianFit:
         first_NK, second_NK = np.zeros((len(weights_NC), count)), np.zeros((len(weights_NC), count))
         for held, share_K, draws_DKP in self._models():
             for at_KP in draws_DKP:
-                for batch in _batches(count, len(targets.weights_RS) ** 2):
+                for batch in batches(count, len(targets.weights_RS) ** 2):
                     process = Process(targets.weights_RS, targets.values_KR[batch], held)
                     posterior = process.posterior(at_KP[batch])
-                    for rows in _batches(len(weights_NS), targets.values_KR[batch].size):
+                    for rows in batches(len(weights_NS), targets.values_KR[batch].size):
                         mean_KN, variance_KN = posterior.at(weights_NS[rows])
                         first_NK[rows, batch] += mean_KN.T * share_K[batch]
                         second_NK[rows, batch] += (variance_KN + mean_KN**2).T * share_K[batch]
@@ -218,17 +205,16 @@ class Gaussian:
         targets = Targets.of(evidence)
         runs = len(evidence.runs)
         part_R = _part(targets.weights_RS) if runs > _MANY else np.arange(runs)
-        modes = [_mode(Process(targets.weights_RS[part_R], targets.values_KR[:, part_R], held=False))]
-        free_DKP, free_K = _around(Process(targets.weights_RS, targets.values_KR, held=False), modes[0].parameters_BP)
-        held_DKP, held_K = np.zeros((0, *modes[0].parameters_BP.shape)), np.zeros(len(free_K))
-        if runs <= _SOME:
-            held = Process(targets.weights_RS, targets.values_KR, held=True)
-            modes.append(_mode(held))
-            held_DKP, evidence_K = _around(held, modes[1].parameters_BP)
-            held_K = 0.5 + 0.5 * np.tanh(0.5 * _TRUST * (evidence_K - free_K))
-        settled_K = np.all([mode.settled_B for mode in modes], axis=0)
+        models = [hyperparameters(Process(targets.weights_RS[part_R], targets.values_KR[:, part_R], held=False))]
+        free_DKP = models[0].draws_DKP
+        held_DKP, held_K = np.zeros((0, *free_DKP.shape[1:])), np.zeros(free_DKP.shape[1])
+        if runs <= SOME:
+            models.append(hyperparameters(Process(targets.weights_RS, targets.values_KR, held=True)))
+            held_DKP = models[1].draws_DKP
+            held_K = 0.5 + 0.5 * np.tanh(0.5 * _TRUST * (models[1].evidence_K - models[0].evidence_K))
+        settled_K = np.all([model.settled_K for model in models], axis=0)
         moving = [name for name, moves in zip(evidence.metrics, targets.moving_M, strict=True) if moves]
-        still = tuple(name for name, done in zip(moving, settled_K, strict=True) if not done and runs <= _SOME)
+        still = tuple(name for name, done in zip(moving, settled_K, strict=True) if not done and runs <= SOME)
         return GaussianFit(
             coordinates=evidence.coordinates,
             metrics=evidence.metrics,
@@ -236,7 +222,7 @@ class Gaussian:
             free_DKP=free_DKP,
             held_DKP=held_DKP,
             held_K=held_K,
-            status=status_of(evidence, free_DKP.shape[2], still, max(mode.iterations for mode in modes)),
+            status=status_of(evidence, free_DKP.shape[2], still, max(model.iterations for model in models)),
         )
 
     def refit(self, start: Fit, evidence: Evidence) -> GaussianFit:
@@ -262,70 +248,7 @@ class Gaussian:
             yield from (self.refit(start, drawn_evidence(evidence, draws, n)) for n in range(len(draws)))
 
 
-def _mode(process: Process) -> Descended:
-    """The mode of each metric's posterior, in batches that fit into memory; to its last digits where runs are few.
-
-    With many runs the search ends early: it then has no time to amplify the last bits.
-    """
-    runs, count = process.targets_BR.shape[1], len(process.targets_BR)
-    iterations = _ITERATIONS if runs <= _SOME else _FEWER_ITERATIONS
-    start_1P = process.prior()[None]
-    found = []
-    for batch in _batches(count, runs**2):
-        objective = Process(process.weights_RC, process.targets_BR[batch], process.held).objective
-        start_BP = np.repeat(start_1P, batch.stop - batch.start, axis=0)
-        found.append(descend(objective, start_BP, iterations=iterations, tolerance=_TOLERANCE))
-        if runs <= _SOME:
-            ended = polish(objective, found[-1].parameters_BP)
-            found[-1] = replace(found[-1], parameters_BP=ended.parameters_BP, settled_B=ended.settled_B)
-    return Descended(
-        np.concatenate([start_1P[:0], *(part.parameters_BP for part in found)]),
-        np.concatenate([np.zeros(0), *(part.value_B for part in found)]),
-        np.concatenate([np.zeros(0, dtype=bool), *(part.settled_B for part in found)]),
-        max((part.iterations for part in found), default=0),
-    )
-
-
-def _around(process: Process, mode_KP: Array) -> tuple[Array, Array]:
-    """Draws around the mode, in pairs on either side of it (D × K × P), and the log evidence of the model (K).
-
-    Where runs are not few the mode stands alone, and where they are not scarce no model has more evidence than another.
-    """
-    runs, parameters = len(process.weights_RC), mode_KP.shape[1]
-    if runs > _FEW or not len(mode_KP):
-        return mode_KP[None], np.zeros(len(mode_KP))
-    values_KP, vectors_KPP = np.linalg.eigh(_curvature(process, mode_KP))
-    values_KP = np.maximum(values_KP, _LEAST_PRECISION)
-    # The symmetric root: no draw depends on the signs of eigenvectors.
-    root_KPP = np.matmul(vectors_KPP / np.sqrt(values_KP)[:, None, :], vectors_KPP.transpose(0, 2, 1))
-    draws = _MANY_DRAWS if runs <= _SCARCE else _DRAWS
-    normal_DP = np.random.Generator(np.random.Philox(0)).standard_normal((draws // 2, parameters))
-    away_DKP = np.matmul(root_KPP, normal_DP.T).transpose(2, 0, 1)
-    drawn_DKP = np.concatenate([mode_KP + away_DKP, mode_KP - away_DKP])
-    if runs > _SCARCE:
-        return drawn_DKP, np.zeros(len(mode_KP))
-    value_K = process.objective(mode_KP, np.arange(len(mode_KP)))[0]
-    return drawn_DKP, -value_K - 0.5 * np.log(values_KP).sum(axis=1)
-
-
-def _curvature(process: Process, mode_KP: Array) -> Array:
-    """The Hessian at the mode, by differences of the gradient: K × P × P."""
-    every, curvature_KPP = np.arange(len(mode_KP)), np.empty((*mode_KP.shape, mode_KP.shape[1]))
-    for p in range(mode_KP.shape[1]):
-        step_P = np.zeros(mode_KP.shape[1])
-        step_P[p] = _DIFFERENCE
-        after_KP, before_KP = (process.objective(mode_KP + sign * step_P, every)[1] for sign in (1, -1))
-        curvature_KPP[:, p] = (after_KP - before_KP) / (2 * _DIFFERENCE)
-    return np.asarray(0.5 * (curvature_KPP + curvature_KPP.transpose(0, 2, 1)))
-
-
 def _part(weights_RS: Array) -> Array:
     """The runs that hyperparameters are found on: `_MANY` of them, drawn by their mixtures and not by their order."""
     order_R = np.lexsort(weights_RS.T)
     return np.sort(order_R[np.random.Generator(np.random.Philox(1)).permutation(len(order_R))[:_MANY]])
-
-
-def _batches(count: int, entries: int) -> list[slice]:
-    """`count` things of so many entries each, in slices of at most `_BATCH` entries."""
-    size = max(1, _BATCH // max(entries, 1))
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from swarms import diminishing, evidence_of, mixtures, swarm
 
-from olmixctl.surrogate import gaussian
-from olmixctl.surrogate.gaussian import Gaussian, _batches, _part
+from olmixctl.surrogate import gaussian, hyperparameters
+from olmixctl.surrogate.gaussian import Gaussian, _part
 from olmixctl.surrogate.process import Process
 from olmixctl.surrogate.saturating import Saturating
 
@@ -106,12 +106,14 @@ def test_some_and_many_runs_take_shorter_ways_to_nearly_the_same(monkeypatch):
     evidence, unseen_NC = swarm(60), mixtures(50, seed=3)
     few_NM = Gaussian().fit(evidence).predict(unseen_NC)
     spread = float(few_NM.std())
-    for limits in ({"_FEW": 10}, {"_FEW": 10, "_SOME": 20}, {"_FEW": 10, "_SOME": 20, "_MANY": 40}):
+    for limits in ({"_FEW": 10}, {"_FEW": 10, "SOME": 20}, {"_FEW": 10, "SOME": 20, "_MANY": 40}):
         for name, value in limits.items():
-            monkeypatch.setattr(gaussian, name, value)
+            for module in (gaussian, hyperparameters):
+                if hasattr(module, name):
+                    monkeypatch.setattr(module, name, value)
         fit = Gaussian().fit(evidence)
         assert len(fit.free_DKP) == 1
-        assert len(fit.held_DKP) == (0 if "_SOME" in limits else 1)
+        assert len(fit.held_DKP) == (0 if "SOME" in limits else 1)
         assert np.abs(fit.predict(unseen_NC) - few_NM).mean() < 0.1 * spread
 
 
@@ -146,7 +148,7 @@ def test_from_thirty_three_runs_on_both_models_count_alike():
 def test_memory_is_bounded_without_changing_answers(monkeypatch):
     evidence, unseen_NC = swarm(20), mixtures(9, seed=3)
     plain = Gaussian().fit(evidence)
-    monkeypatch.setattr(gaussian, "_BATCH", 400)
+    monkeypatch.setattr(hyperparameters, "_BATCH", 400)
     small = Gaussian().fit(evidence)
     np.testing.assert_allclose(small.predict(unseen_NC), plain.predict(unseen_NC), rtol=1e-4)
     np.testing.assert_allclose(small.spread(unseen_NC), plain.spread(unseen_NC), rtol=2e-2)
@@ -159,9 +161,3 @@ def test_the_part_for_hyperparameters_is_chosen_by_mixtures():
     chosen = {tuple(row) for row in weights_RC[_part(weights_RC)]}
     assert len(chosen) == 256
     assert {tuple(row) for row in weights_RC[order][_part(weights_RC[order])]} == chosen
-
-
-def test_batches_cover_everything_once():
-    for count, entries in ((0, 5), (1, 10**9), (10, 1), (7, 2_000_000)):
-        covered = [i for batch in _batches(count, entries) for i in range(batch.start, batch.stop)]
-        assert covered == list(range(count))

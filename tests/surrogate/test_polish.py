@@ -10,8 +10,7 @@ from swarms import DOMAINS, log_linear, mixtures, swarm
 
 from olmixctl.surrogate import FAMILIES, Evidence
 from olmixctl.surrogate.polish import polish
-from olmixctl.surrogate.process import Process
-from olmixctl.surrogate.targets import Targets, status_of
+from olmixctl.surrogate.targets import status_of
 
 EXACT = [(family, kind, 0.0) for family in ("gaussian", "saturating") for kind in ("straight", "bent", "level")]
 EXACT += [("saturating", "straight", 0.01)]
@@ -192,12 +191,3 @@ def test_last_bits_of_the_losses_move_no_parameter(family, runs, domains, fields
         np.testing.assert_allclose(other.parameters()[name], values, atol=3e-8 * np.abs(values).max(initial=1.0))
     unseen_NC = mixtures(50, domains, seed=3)
     np.testing.assert_allclose(other.predict(unseen_NC), one.predict(unseen_NC), rtol=1e-9)
-
-
-def test_the_modes_of_a_process_are_stationary():
-    targets = Targets.of(swarm(40, domains=4))
-    fit = FAMILIES["gaussian"].fit(swarm(40, domains=4))
-    for held, draws_DKP in ((False, fit.free_DKP), (True, fit.held_DKP)):
-        process, middle_KP = Process(targets.weights_RS, targets.values_KR, held), draws_DKP.mean(axis=0)
-        slope_KP = process.objective(middle_KP, np.arange(len(middle_KP)))[1]
-        np.testing.assert_allclose(slope_KP, 0.0, atol=1e-6)
