@@ -18,6 +18,7 @@ from olmixctl.report.numbers import plural
 from olmixctl.surrogate.choice import Chosen, choose
 from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, with_mean
 from olmixctl.surrogate.model import Array, Evidence, Fit
+from olmixctl.surrogate.validation import OnFit
 from olmixctl.tables import ID_COLUMNS, joined, numbers, read_table, shares
 
 __all__ = ["OBJECTIVE", "Predicted", "TableFit", "fit_tables", "read_evidence"]
@@ -111,7 +112,9 @@ def read_evidence(ratios: Path, metrics: Path) -> tuple[Evidence, tuple[str, ...
     return Evidence.of(tables.weights, tables.losses), tables.notes
 
 
-def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Path | None = None) -> TableFit:
+def fit_tables(
+    ratios: Path, metrics: Path, surrogate: str = "auto", predict: Path | None = None, on_fit: OnFit | None = None
+) -> TableFit:
     """Fit the runs of two tables, and predict the mixtures of a third; all are read before anything is fitted.
 
     Args:
@@ -119,6 +122,7 @@ def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Pa
         metrics: a row a run, losses.
         surrogate: a family's name, or auto.
         predict: a row a mixture, of the same domains.
+        on_fit: hears of every fold that is left out.
 
     Raises:
         CorpusError: a table that is not as it should be.
@@ -127,7 +131,7 @@ def fit_tables(ratios: Path, metrics: Path, surrogate: str = "auto", predict: Pa
     """
     evidence, notes = read_evidence(ratios, metrics)
     mixtures = None if predict is None else _read_mixtures(predict, evidence.coordinates)
-    chosen = choose(evidence, surrogate)
+    chosen = choose(evidence, surrogate, on_fit=on_fit)
     fit = chosen.family.fit(evidence)
     intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
     noise_T, repeated = _noise(evidence)

@@ -35,12 +35,14 @@ def fit(
     from olmixctl.atomic import write_atomically
     from olmixctl.cli.console import open_console
     from olmixctl.cli.fitted import fit_as_json, fit_shown, prediction_path
+    from olmixctl.cli.progress import Line, fit_progress
     from olmixctl.fitting import fit_tables
     from olmixctl.report.text_fit import fit_text
 
     console = open_console(as_json=as_json, no_color=no_color)
     target = prediction_path(predict, out, (ratios, metrics))
-    fitted = fit_tables(ratios, metrics, surrogate, predict)
+    with Line() as line:
+        fitted = fit_tables(ratios, metrics, surrogate, predict, fit_progress(line))
     if fitted.predicted is not None and target is not None:
         write_atomically(target, fitted.predicted.as_csv())
     console.answer(fit_text(fit_shown(fitted, out), console.look), fit_as_json(fitted, out, surrogate))

@@ -22,7 +22,7 @@ from olmixctl.execute.events import (
 )
 from olmixctl.report.numbers import count, plural, seconds
 
-__all__ = ["ApplyProgress", "Line", "data_progress"]
+__all__ = ["ApplyProgress", "Line", "data_progress", "fit_progress"]
 
 _LIVE_EVERY = 0.1
 """Seconds between redraws of the live line."""
@@ -109,6 +109,11 @@ def data_progress(line: Line, what: str = "reading data") -> Callable[[int, int]
             line.show(f"{what}: {100 * done // total} %{_left(left)}")
 
     return show
+
+
+def fit_progress(line: Line) -> Callable[[str, int, int], None]:
+    """A call (family, folds done, folds) that shows on `line` which laws are being fitted; how long is not known."""
+    return lambda family, done, total: line.show(f"fitting {family} to parts of the runs: {done + 1} of {total}")
 
 
 class ApplyProgress:

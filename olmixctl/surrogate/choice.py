@@ -15,7 +15,7 @@ from typing import Protocol
 from olmixctl.errors import UsageError
 from olmixctl.surrogate.model import Evidence, Family, Fit
 from olmixctl.surrogate.registry import COMPARED, FAMILIES
-from olmixctl.surrogate.validation import CrossValidation, HeldOut, Objective, hold_out, score
+from olmixctl.surrogate.validation import CrossValidation, HeldOut, Objective, OnFit, hold_out, score
 
 __all__ = ["AUTO", "MOST_ERROR", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
 
@@ -76,6 +76,7 @@ def choose(
     objective_weights: Mapping[str, float] | None = None,
     worst_case: Callable[[Fit], Objective] | None = None,
     seed: int = 0,
+    on_fit: OnFit | None = None,
 ) -> Chosen:
     """The family called `name`, or for `auto` the best by cross-validation; cross-validated either way.
 
@@ -86,6 +87,7 @@ def choose(
         worst_case: where the worst of several families of metrics counts, what it counts of metrics, given the laws on
             all runs: families change from what these predict of the reference mix.
         seed: of the folds.
+        on_fit: hears of every fold.
 
     Raises:
         UsageError: no family has this name.
@@ -99,10 +101,11 @@ def choose(
         return score(evidence, held, objective_weights=objective_weights, objective=objective)
 
     if name != AUTO:
-        held = hold_out(evidence, FAMILIES[name], seed=seed)
+        held = hold_out(evidence, FAMILIES[name], seed=seed, on_fit=on_fit)
         scores = {} if held is None else {name: scored(name, held)}
         return Chosen(FAMILIES[name], "as asked for", held, scores)
-    found = {each: hold_out(evidence, FAMILIES[each], seed=seed) for each in COMPARED if _suits(each, evidence)}
+    suited = [each for each in COMPARED if _suits(each, evidence)]
+    found = {each: hold_out(evidence, FAMILIES[each], seed=seed, on_fit=on_fit) for each in suited}
     scores = {each: scored(each, held) for each, held in found.items() if held is not None}
     # Where measured or predicted objectives are all the same there is no rank, and nothing to choose by.
     ranked = {each: value for each, value in scores.items() if value.spearman is not None}

@@ -13,11 +13,23 @@ from numpy.typing import NDArray
 
 from olmixctl.surrogate.model import Array, Evidence, Family
 
-__all__ = ["CrossValidation", "HeldOut", "Objective", "cross_validate", "hold_out", "rank_correlation", "score"]
+__all__ = [
+    "CrossValidation",
+    "HeldOut",
+    "Objective",
+    "OnFit",
+    "cross_validate",
+    "hold_out",
+    "rank_correlation",
+    "score",
+]
 
 
 Objective = Callable[[Sequence[str], Array], Array]
 """What an objective counts of metrics: their names, and the metrics of N mixes (N × M), to N numbers."""
+
+OnFit = Callable[[str, int, int], None]
+"""Who hears that a family is fitted without another fold: its name, folds done, folds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +83,17 @@ def cross_validate(
     return None if held is None else score(evidence, held, objective_weights=objective_weights, objective=objective)
 
 
-def hold_out(evidence: Evidence, family: Family, *, folds: int = 5, seed: int = 0) -> HeldOut | None:
+def hold_out(
+    evidence: Evidence, family: Family, *, folds: int = 5, seed: int = 0, on_fit: OnFit | None = None
+) -> HeldOut | None:
     """Predictions of every run from a fit without its fold; None with fewer than three different mixtures."""
     fold_R, used = _folds(evidence, folds, seed)
     if used < 2:
         return None
     predicted_RM, spread_RM = np.empty_like(evidence.losses_RM), np.empty_like(evidence.losses_RM)
     for fold in range(used):
+        if on_fit is not None:
+            on_fit(family.name, fold, used)
         out_R = fold_R == fold
         fit = family.fit(evidence.subset(~out_R))
         predicted_RM[out_R] = fit.predict(evidence.weights_RC[out_R])

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from olmixctl.cli.progress import ApplyProgress, Line, data_progress
+from olmixctl.cli.progress import ApplyProgress, Line, data_progress, fit_progress
 from olmixctl.execute.events import (
     BatchStarted,
     DataPreparing,
@@ -172,3 +172,10 @@ def test_waiting_for_another_apply_is_shown(clock, runs, what):
     stream, listen = listening(clock, terminal=True)
     listen(WaitingForOthers(runs))
     assert f"waiting for another apply: {what}" in stream.getvalue()
+
+
+def test_a_fit_says_which_laws_it_is_at(clock):
+    stream = Stream(terminal=True)
+    show = fit_progress(Line(stream, clock))
+    show("gaussian", 1, 5)
+    assert stream.getvalue() == "\r\x1b[2Kfitting gaussian to parts of the runs: 2 of 5"

@@ -169,3 +169,10 @@ def test_nine_of_ten_new_runs_lie_inside(name, truth):
         covered.append(inside_NT.mean(axis=0))
     mean_T = np.mean(covered, axis=0)
     assert ((mean_T > 0.85) & (mean_T < 0.95)).all(), mean_T
+
+
+def test_every_fold_of_every_family_is_heard_of():
+    heard = []
+    found = choose(swarm(12), on_fit=lambda *fold: heard.append(fold))
+    assert heard == [(name, fold, 5) for name in ("log_linear", "saturating", "gaussian") for fold in range(5)]
+    assert found.scores.keys() == {name for name, _, _ in heard}
