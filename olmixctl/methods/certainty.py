@@ -111,7 +111,7 @@ def _pulls(
     slopes_NM = np.array([fit.gradient(point_C) @ along_C for fit in fits if fit.status.converged])
     weights = metric_weights(solve)
     return {
-        metric: drawn.interval_of(-weights[metric] * slopes_NM[:, m])
+        metric: Interval.of(-weights[metric] * slopes_NM[:, m])
         for m, metric in enumerate(fitted.fit.metrics)
         if weights.get(metric)
     }

@@ -15,6 +15,7 @@ from olmixctl.ledger.model import RunRecord
 from olmixctl.lock.model import Ends, Lock, LockedConfidence, LockedNoise
 from olmixctl.methods.checks import VerifyCheck
 from olmixctl.methods.olmix import Fitted
+from olmixctl.methods.resample import ENDS
 from olmixctl.methods.steady import masses
 from olmixctl.methods.uncertainty import PREVIOUS, Uncertainty, mixes_of, uncertainty_of
 from olmixctl.mixture import GRID
@@ -74,8 +75,9 @@ def _weights(lock: Lock, found: Uncertainty) -> Iterator[str]:
     ranks, mix = 100.0 / found.confidence.solved, masses(lock.coordinates, lock.weights)
     for name, members in lock.coordinates.members().items():
         shares_N = found.resampled.shares_NC[:, found.resampled.names.index(name)]
-        ends = [end + way * ranks for end in found.resampled.ends for way in (-1, 1)]
-        lowest, low, high, highest = np.percentile(shares_N, ends)
+        lowest, low, high, highest = np.percentile(
+            shares_N, [ENDS[0] - ranks, ENDS[0] + ranks, ENDS[1] - ranks, ENDS[1] + ranks]
+        )
         at = mix[name] / GRID
         room = ((min(lowest, at), low), (high, max(highest, at)))
         for leaf, ratio in members.items():

@@ -35,6 +35,7 @@ from olmixctl.surrogate.model import Array, Evidence, Fit
 from olmixctl.surrogate.registry import FAMILIES
 
 __all__ = [
+    "ENDS",
     "Bootstrap",
     "Interval",
     "Judged",
@@ -45,9 +46,9 @@ __all__ = [
     "share_of",
 ]
 
-_ENDS = {"runs": (6.0, 94.0), "posterior": (5.0, 95.0)}
-"""Percentiles that hold the truth in nine of ten cases, by what is drawn: draws of few runs spread a little wider than
-the decided mix is off (docs/numerics.md)."""
+ENDS = (6.0, 94.0)
+"""Percentiles that hold the truth in nine of ten cases: draws of few runs spread a little wider than the decided mix is
+off (docs/numerics.md)."""
 _STREAM = 0xB007
 """Tells this use of the seed from others."""
 _LEAST = 10
@@ -80,6 +81,12 @@ class Interval:
 
     low: float
     high: float
+
+    @classmethod
+    def of(cls, values_N: Array, *, ratio: float = 1.0) -> Interval:
+        """That of some values, or of `ratio` of them."""
+        low, high = np.percentile(values_N, ENDS)
+        return cls(low=float(low) * ratio, high=float(high) * ratio)
 
     def holding(self, value: float) -> Interval:
         """The interval, widened to hold `value`: what was decided lies in its own interval."""
@@ -115,7 +122,6 @@ class Resampled:
         shares_NC: the optimum of each solved draw, in their order.
         optima_N: its objective.
         judged: name of a mix that was asked about → what each solved draw says of it.
-        ends: percentiles between which nine of ten lie.
         asked: resamples drawn.
         failed: those whose laws did not converge or whose bounds could not be met.
     """
@@ -124,7 +130,6 @@ class Resampled:
     metrics: tuple[str, ...]
     shares_NC: Array
     optima_N: Array
-    ends: tuple[float, float]
     judged: Mapping[str, Judged] = field(default_factory=dict)
     asked: int = 0
     failed: int = 0
@@ -138,12 +143,7 @@ class Resampled:
         """That of a coordinate, or of a member with `ratio` of it; None where too few resamples were solved."""
         if not self.enough:
             return None
-        return self.interval_of(self.shares_NC[:, self.names.index(coordinate)]).part(ratio)
-
-    def interval_of(self, values_N: Array) -> Interval:
-        """That of a value for each draw."""
-        low, high = np.percentile(values_N, self.ends)
-        return Interval(low=float(low), high=float(high))
+        return Interval.of(self.shares_NC[:, self.names.index(coordinate)], ratio=ratio)
 
     def regrets(self, name: str) -> Array:
         """By how much each draw's own optimum beats the mix `name`, in the objective: N, not negative."""
@@ -211,7 +211,7 @@ def resample(
         found += _solved(problems, drawn, mixes, start)
         done += len(some)
         on_progress(done, len(draws))
-    return _joined(fitted, found, tuple(mixes), len(draws))
+    return _joined(fitted.fit, found, tuple(mixes), len(draws))
 
 
 def mixture_draws(evidence: Evidence, seed: int, numbers: Iterable[int]) -> Draws:
@@ -299,9 +299,8 @@ def _solved_at_once(problems: Sequence[MixProblem], laws: Sequence[Sequence[Conv
     return [point_C if solved else None for point_C, solved in zip(found.points(), found.solved_N, strict=True)]
 
 
-def _joined(fitted: Fitted, found: Sequence[_Draw], mixes: tuple[str, ...], asked: int) -> Resampled:
+def _joined(fit: Fit, found: Sequence[_Draw], mixes: tuple[str, ...], asked: int) -> Resampled:
     """All draws as arrays."""
-    fit = fitted.fit
     shape = (len(found), len(fit.coordinates))
     metrics_NJM = np.array([draw.metrics_JM for draw in found]).reshape(len(found), 1 + len(mixes), len(fit.metrics))
     losses_NJ = np.array([draw.losses_J for draw in found]).reshape(metrics_NJM.shape[:2])
@@ -311,7 +310,6 @@ def _joined(fitted: Fitted, found: Sequence[_Draw], mixes: tuple[str, ...], aske
         metrics=fit.metrics,
         shares_NC=np.array([draw.point_C for draw in found]).reshape(shape),
         optima_N=objectives_NJ[:, 0],
-        ends=_ENDS[FAMILIES[fitted.family].draws],
         judged={
             name: Judged(metrics_NM=metrics_NJM[:, j], losses_N=losses_NJ[:, j], objectives_N=objectives_NJ[:, j])
             for j, name in enumerate(mixes, start=1)

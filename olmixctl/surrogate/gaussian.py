@@ -22,7 +22,7 @@ import numpy as np
 
 from olmixctl.surrogate.draws import Draws, drawn_evidence
 from olmixctl.surrogate.hyperparameters import SOME, batches, hyperparameters
-from olmixctl.surrogate.model import Array, Drawn, Evidence, Fit, FitStatus
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.process import Expected, Posterior, Process
 from olmixctl.surrogate.targets import Targets, status_of
 
@@ -187,11 +187,6 @@ class Gaussian:
     def name(self) -> str:
         """Registry name."""
         return "gaussian"
-
-    @property
-    def draws(self) -> Drawn:
-        """See `Family`."""
-        return "posterior"
 
     def fit(self, evidence: Evidence) -> GaussianFit:
         """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from olmixctl.errors import IntegrityError
 from olmixctl.surrogate.draws import Draws
 from olmixctl.surrogate.effects import Problems, leave_one_out
-from olmixctl.surrogate.model import Array, Drawn, Evidence, Fit, FitStatus, too_few
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus, too_few
 from olmixctl.surrogate.newton import LOOSE, Refined, refine
 
 __all__ = ["RIDGES", "LogLinear", "LogLinearFit"]
@@ -127,11 +127,6 @@ class LogLinear:
     def name(self) -> str:
         """Registry name."""
         return "log_linear"
-
-    @property
-    def draws(self) -> Drawn:
-        """See `Family`."""
-        return "runs"
 
     def fit(self, evidence: Evidence) -> LogLinearFit:
         """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.

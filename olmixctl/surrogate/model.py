@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +20,7 @@ from olmixctl.fingerprint import digest
 if TYPE_CHECKING:
     from olmixctl.surrogate.draws import Draws
 
-__all__ = [
-    "Array",
-    "Drawn",
-    "Evidence",
-    "Family",
-    "Fit",
-    "FitStatus",
-    "is_digest_of",
-    "parameters_digest",
-    "too_few",
-]
+__all__ = ["Array", "Evidence", "Family", "Fit", "FitStatus", "is_digest_of", "parameters_digest", "too_few"]
 
 Array = NDArray[np.float64]
 
@@ -159,20 +149,12 @@ class Fit(Protocol):
         """Name → fitted array: what the digest and the report are made of."""
 
 
-Drawn = Literal["runs", "posterior"]
-"""What stands for evidence drawn anew: the same law on a part of the runs, or another law that all runs allow."""
-
-
 class Family(Protocol):
     """A law that can be fitted."""
 
     @property
     def name(self) -> str:
         """Registry name."""
-
-    @property
-    def draws(self) -> Drawn:
-        """What `refits` draws where draws have streams."""
 
     def fit(self, evidence: Evidence) -> Fit:
         """Fit all metrics of the evidence, in one batch."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from olmixctl.surrogate.descent import descend
 from olmixctl.surrogate.draws import Draws
-from olmixctl.surrogate.model import Array, Drawn, Evidence, Fit, FitStatus
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.polish import polish
 from olmixctl.surrogate.returns import returns
 from olmixctl.surrogate.saturation import USUAL_NOISE, Laws, Prior, refine
@@ -117,11 +117,6 @@ class Saturating:
     def name(self) -> str:
         """Registry name."""
         return "saturating"
-
-    @property
-    def draws(self) -> Drawn:
-        """See `Family`."""
-        return "runs"
 
     def fit(self, evidence: Evidence) -> SaturatingFit:
         """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.

@@ -15,7 +15,7 @@ import numpy as np
 
 from olmixctl.errors import MissingExtraError
 from olmixctl.surrogate.draws import Draws, drawn_evidence
-from olmixctl.surrogate.model import Array, Drawn, Evidence, Fit, FitStatus
+from olmixctl.surrogate.model import Array, Evidence, Fit, FitStatus
 from olmixctl.surrogate.targets import status_of
 
 __all__ = ["Trees", "TreesFit"]
@@ -82,11 +82,6 @@ class Trees:
     def name(self) -> str:
         """Registry name."""
         return "lightgbm"
-
-    @property
-    def draws(self) -> Drawn:
-        """See `Family`."""
-        return "runs"
 
     def fit(self, evidence: Evidence) -> TreesFit:
         """Fit every metric.

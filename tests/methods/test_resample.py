@@ -10,7 +10,7 @@ import pytest
 from olmixctl.methods.laws import best_near
 from olmixctl.methods.olmix import Fitted
 from olmixctl.methods.problem import convex_metrics
-from olmixctl.methods.resample import mixture_draws, resample, share_of
+from olmixctl.methods.resample import Interval, mixture_draws, resample, share_of
 from olmixctl.mixture import Coordinates, Mixture
 from olmixctl.solve.exact import optimum
 from olmixctl.solve.problem import ConvexMetric, LinearBound, MixProblem
@@ -130,17 +130,10 @@ def test_draws_never_make_a_thing_certain():
     assert share_of(np.zeros(98, dtype=bool)) == 0.01
 
 
-@pytest.mark.parametrize(("family", "low", "high"), [("log_linear", 6.0, 94.0), ("gaussian", 5.0, 95.0)])
-def test_an_interval_lies_between_percentiles_and_of_a_member_it_is_its_part(family, low, high):
-    """Draws of runs spread a little wider than mixes are off; those of a posterior are what they say."""
-    fitted = fitted_of(evidence_of(20, 0), family)
-    curves = None if family == "log_linear" else fitted_of(fitted.evidence, "saturating").fit
-    draws = mixture_draws(fitted.evidence, 0, range(20))
-    found = resample(replace(fitted, guide=curves), lambda _: problem_of(), draws)
-    shares_N = found.shares_NC[:, 1]
-    whole, part = found.interval("b"), found.interval("b", ratio=0.25)
-    assert (whole.low, whole.high) == pytest.approx(tuple(np.percentile(shares_N, [low, high])))
-    assert (part.low, part.high) == pytest.approx((0.25 * whole.low, 0.25 * whole.high))
+def test_an_interval_of_a_member_is_its_part_of_the_block():
+    whole, part = Interval.of(np.arange(101.0)), Interval.of(np.arange(101.0), ratio=0.25)
+    assert (whole.low, whole.high) == (6.0, 94.0)
+    assert (part.low, part.high) == (1.5, 23.5)
 
 
 def test_draws_of_laws_that_are_not_convex_are_solved_until_no_step_leads_down():
