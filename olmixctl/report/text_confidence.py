@@ -22,6 +22,8 @@ __all__ = [
 ]
 
 _NAMED = 3
+_SURE = Decimal("0.90")
+"""A chance of being better that reads as if a run would show it."""
 _LEVEL = Decimal("0.000005")
 """Objectives that differ by less are level: rounding a mix to the grid moves them as much."""
 
@@ -74,9 +76,11 @@ def change_in_words(found: LockedConfidence, unit: str, *, worst_case: bool = Fa
     below = "is below run-to-run noise" if measured else "cannot be told from run-to-run noise"
     where = below if found.below_noise else "is above run-to-run noise"
     objective = "the objective, the worst family's change from the reference mix," if worst_case else "the objective"
+    sure = found.better_than_previous is not None and found.better_than_previous >= _SURE
+    both = "; P(better than previous) is of their means, which one run of each would not show"
     return (
         f"this change {where}: {objective} is predicted to move by {sign}{_small(found.change)} {unit}, and "
-        f"{_two_runs(_small(found.noise.two_runs), measured=measured)}"
+        f"{_two_runs(_small(found.noise.two_runs), measured=measured)}{both if found.below_noise and sure else ''}"
     )
 
 

@@ -45,18 +45,19 @@ def test_chances_are_said_as_far_as_they_are_known():
 
 def test_a_change_stands_beside_the_noise():
     small = Decimal("-0.000210")
-    below = change_in_words(confidence(change=small, noise=MEASURED), BITS)
+    below = change_in_words(confidence(change=small, noise=MEASURED, better_than_previous=Decimal("0.80")), BITS)
     assert below == (
         "this change is below run-to-run noise: the objective is predicted to move by −0.000210 bits per byte, and "
         "two runs of one mixture differ by 0.000310 in one of ten cases"
     )
     above = change_in_words(confidence(change=Decimal("0.004"), noise=MEASURED), BITS)
     assert above.startswith("this change is above run-to-run noise")
+    assert "one run of each" not in above
     assert change_in_words(confidence(change=None), BITS) == ""
 
 
 def test_a_bound_of_the_noise_is_never_said_as_noise():
-    below = change_in_words(confidence(), BITS)
+    below = change_in_words(confidence(better_than_previous=None), BITS)
     assert below == (
         "this change cannot be told from run-to-run noise: the objective is predicted to move by −0.0021 bits per "
         "byte, and two runs of one mixture differ by at most 0.0029 in nine of ten cases (a bound: no mixture has two "
@@ -65,6 +66,12 @@ def test_a_bound_of_the_noise_is_never_said_as_noise():
     assert change_in_words(confidence(change=Decimal("0.004")), BITS).startswith(
         "this change is above run-to-run noise"
     )
+
+
+def test_a_change_that_is_sure_and_below_the_noise_says_how_both_can_be():
+    both = "; P(better than previous) is of their means, which one run of each would not show"
+    assert change_in_words(confidence(), BITS).endswith(f"(a bound: no mixture has two runs){both}")
+    assert change_in_words(confidence(noise=MEASURED, change=Decimal("-0.0001")), BITS).endswith(both)
 
 
 def test_a_mix_that_is_predicted_worse_says_why():
