@@ -98,10 +98,10 @@ class GaussianFit:
         return gradient_MC
 
     def parameters(self) -> dict[str, Array]:
-        """Hyperparameters at their modes, which draws lie around in pairs, and scales."""
+        """Centres of the hyperparameters, which draws lie around in pairs, and scales."""
         targets = self.targets
-        modes = {n: d.sum(axis=0) / max(len(d), 1) for n, d in (("free", self.free_DKP), ("held", self.held_DKP))}
-        return {**modes, "floors": targets.floor_K, "means": targets.mean_K, "scales": targets.scale_K}
+        centres = {n: d.sum(axis=0) / max(len(d), 1) for n, d in (("free", self.free_DKP), ("held", self.held_DKP))}
+        return {**centres, "floors": targets.floor_K, "means": targets.mean_K, "scales": targets.scale_K}
 
     @cached_property
     def _expected(self) -> tuple[tuple[Array, Expected], ...]:
@@ -229,7 +229,7 @@ class Gaussian:
         if not isinstance(start, GaussianFit):
             raise TypeError(f"a {start.family} law is not refitted as gaussian")
         status = replace(start.status, converged=True, notes=())
-        return replace(start, targets=start.targets.on(evidence), status=status)
+        return replace(start, targets=start.targets.on(evidence), status=status, alone={})
 
     def refits(self, start: Fit, evidence: Evidence, draws: Draws) -> Iterator[GaussianFit]:
         """One by one; see `Family`.
