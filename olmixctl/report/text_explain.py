@@ -213,8 +213,9 @@ def _witnesses(because: Mapping[str, Any], look: Look) -> list[str]:
     measured = [Column(metric, right=True, optional=number > 0) for number, metric in enumerate(metrics)]
     columns = [Column("run"), Column("share", right=True), *measured]
     remark = "with the most and the least of it: measured, and how far off the law is"
-    lines = [heading("The runs that say so", look, remark), *table(columns, rows, look)]
-    return [*lines, *wrapped(_noise(because["certainty"], metrics), look)]
+    lines = table(columns, rows, look)
+    title = heading("The runs that say so", look, remark)
+    return [title, *lines, *left_out(columns, rows, lines, look), *wrapped(_noise(because["certainty"], metrics), look)]
 
 
 def _noise(certainty: Mapping[str, Any] | None, metrics: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, table, wrapped
+from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, left_out, table, wrapped
 from olmixctl.report.numbers import plural
 
 __all__ = [
@@ -92,8 +92,9 @@ def _families(found: Document, look: Look) -> list[str]:
         ]
         for point in found["families"]
     ]
-    lines = table([Column(""), Column("as near, best for"), *shown], rows, look)
-    return ["", *lines, *wrapped(left_out_in_words(found), look, tone="faint")]
+    columns = [Column(""), Column("as near, best for"), *shown]
+    lines = table(columns, rows, look)
+    return ["", *lines, *left_out(columns, rows, lines, look), *wrapped(left_out_in_words(found), look, tone="faint")]
 
 
 def _arrow(point: Document) -> Cell:

@@ -116,3 +116,6 @@ def test_many_families_with_long_names_keep_to_the_page(width):
     assert "family_with…long_name_0" in "\n".join(lines)
     head = next(line for line in lines if "as near" in line)
     assert ("family_with…long_name_3" in head) == (width >= 140)
+    said = " ".join(" ".join(lines).split())
+    assert ("no room here for" in said) == (width < 140)
+    assert ("family_with…long_name_3: a wider terminal shows them" in said) == (width < 140)
