@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from olmixctl.errors import CorpusError
+from olmixctl.errors import CorpusError, IntegrityError, Place
+from olmixctl.ranks import rank_by_chance
 from olmixctl.report.numbers import plural
 from olmixctl.surrogate.choice import Chosen, choose
 from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, with_mean
@@ -127,15 +128,21 @@ def fit_tables(
     Raises:
         CorpusError: a table that is not as it should be.
         UsageError: no family has this name.
-        IntegrityError: a family cannot describe these losses.
     """
     evidence, notes = read_evidence(ratios, metrics)
     mixtures = None if predict is None else _read_mixtures(predict, evidence.coordinates)
-    chosen = choose(evidence, surrogate, on_fit=on_fit)
-    fit = chosen.family.fit(evidence)
+    chosen, fit = _fitted(evidence, metrics, surrogate, on_fit)
     intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
     noise_T, repeated = _noise(evidence)
-    notes = (*notes, *_twins(evidence), *repeated, *fit.status.notes, *_few(evidence, intervals), *_ranks(chosen))
+    notes = (
+        *notes,
+        *_not_positive(evidence),
+        *_twins(evidence),
+        *repeated,
+        *fit.status.notes,
+        *_few(evidence, intervals),
+        *_ranks(chosen),
+    )
     if mixtures is not None:
         notes = (*notes, *mixtures.notes, *_unknown_said(_unknown(fit, mixtures.weights_NC)))
     return TableFit(
@@ -147,6 +154,16 @@ def fit_tables(
         predicted=None if mixtures is None else _predict(fit, intervals, mixtures),
         notes=notes,
     )
+
+
+def _fitted(evidence: Evidence, metrics: Path, surrogate: str, on_fit: OnFit | None) -> tuple[Chosen, Fit]:
+    """The family and its laws; losses that it cannot describe are the table's fault."""
+    try:
+        chosen = choose(evidence, surrogate, on_fit=on_fit)
+        return chosen, chosen.family.fit(evidence)
+    except IntegrityError as error:
+        remedy = f"leave the column out of {metrics}, or fit another family (--surrogate)"
+        raise CorpusError(error.message, place=Place(str(metrics)), remedy=remedy) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +250,22 @@ def _twins(evidence: Evidence) -> list[str]:
     return [f"{found}: a run that counts twice seems to have no noise; {remedy}"]
 
 
+def _not_positive(evidence: Evidence) -> list[str]:
+    """A note on losses that only the log-linear law takes."""
+    below = np.argwhere(~(evidence.losses_RM > 0))
+    if not len(below):
+        return []
+    run, metric = (int(i) for i in below[0])
+    more = f", and {len(below) - 1} more are not above zero" if len(below) > 1 else ""
+    value = f"{evidence.losses_RM[run, metric]:g}".replace("-", "−")
+    where = f"{evidence.metrics[metric]!r} of run {evidence.runs[run]}"
+    return [f"{where} is {value}{more}: of all families only log_linear takes that"]
+
+
 def _ranks(chosen: Chosen) -> list[str]:
     """A warning where runs that were held out say that the predictions rank nothing."""
     scores = chosen.scores.get(chosen.family.name)
-    if scores is None or (scores.spearman is not None and scores.spearman > 0):
+    if scores is None or (scores.spearman is not None and scores.spearman > rank_by_chance(scores.runs)):
         return []
     known = scores.spearman is not None
     why = (

@@ -115,6 +115,7 @@ class LockDiff:
         evidence_removed: runs only the earlier one rests on.
         trainer: of the later one's runs; it says what metrics are counted in.
         rank: cross-validated rank correlation of the later one's laws; None where it was not computed from the earlier.
+        runs: how many these were fitted on.
         worst_case: the later one's objective is its worst family's change.
     """
 
@@ -132,6 +133,7 @@ class LockDiff:
     confidence: LockedConfidence | None = None
     trainer: str = ""
     rank: Decimal | None = None
+    runs: int = 0
     worst_case: bool = False
 
     @property
@@ -202,6 +204,7 @@ def diff_locks(before: Lock, after: Lock, origins: Origins = unknown_origins) ->
         confidence=after.confidence if child else None,
         trainer=str(after.inputs.get("trainer", "")),
         rank=after.surrogate.cv.spearman if child and after.surrogate and after.surrogate.cv else None,
+        runs=after.surrogate.runs if after.surrogate else 0,
         worst_case=bool(after.inputs.get("objective", {}).get("worst_case")),
     )
 

@@ -13,6 +13,7 @@ from olmixctl.plan.changes import ChangeSet
 from olmixctl.plan.declared import is_done
 from olmixctl.plan.model import Check, Cost, Observed, block_caps, is_rehearsal
 from olmixctl.plan.reuse import Route
+from olmixctl.ranks import rank_by_chance
 from olmixctl.spec.model import MixSpec
 
 __all__ = [
@@ -116,7 +117,9 @@ def context_checks(observed: Observed, lock: Lock | None, route: Route, changes:
 
 def weak_laws_check(lock: Lock | None) -> Iterator[Check]:
     """Warn where the laws that the lock rests on rank runs they have not seen no better than chance."""
-    if lock is None or lock.surrogate is None or lock.surrogate.cv is None or lock.surrogate.cv.spearman > 0:
+    if lock is None or lock.surrogate is None or lock.surrogate.cv is None:
+        return
+    if lock.surrogate.cv.spearman > rank_by_chance(lock.surrogate.runs):
         return
     yield Check(
         level="warn",

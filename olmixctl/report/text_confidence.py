@@ -7,13 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 from olmixctl.lock.model import Ends, Lock, LockedConfidence
+from olmixctl.ranks import rank_by_chance
 from olmixctl.report.numbers import bits, plural
 
 __all__ = [
     "base_in_words",
     "chances_in_words",
     "change_in_words",
+    "doubt_in_words",
     "ends_in_percent",
+    "gain_in_words",
     "noise_in_words",
     "ranked_in_words",
     "unknown_chance_in_words",
@@ -24,16 +27,45 @@ __all__ = [
 _NAMED = 3
 _SURE = Decimal("0.90")
 """A chance of being better that reads as if a run would show it."""
+_BOTH = "; P(better than {}) is of their means, which one run of each would not show"
+_EVEN = Decimal("0.50")
 _LEVEL = Decimal("0.000005")
 """Objectives that differ by less are level: rounding a mix to the grid moves them as much."""
 
 
-def chances_in_words(found: LockedConfidence) -> str:
-    """`P(better than natural) 0.99, P(better than previous) 0.93, by 100 resamples of the runs`; may be empty."""
+def chances_in_words(found: LockedConfidence, *, worst_case: bool = False) -> str:
+    """`P(better than natural) 0.99, P(better than previous) 0.93, by 100 resamples`; may be empty."""
     sides = {"natural": found.better_than_natural, "previous": found.better_than_previous}
-    said = [f"P(better than {name}) {value:.2f}" for name, value in sides.items() if value is not None]
+    what = "worst family better than" if worst_case else "better than"
+    said = [f"P({what} {name}) {value:.2f}" for name, value in sides.items() if value is not None]
     unsolved = f", {found.drawn - found.solved} of them unsolved" if found.solved < found.drawn else ""
-    return f"{', '.join(said)}, by {plural(found.drawn, 'resample')} of the runs{unsolved}" if said else ""
+    return f"{', '.join(said)}, by {plural(found.drawn, 'resample')}{unsolved}" if said else ""
+
+
+def doubt_in_words(found: LockedConfidence, *, worst_case: bool = False) -> str:
+    """That the natural mix is likelier better, where the resamples say so, and how that can be; else empty."""
+    if found.better_than_natural is None or found.better_than_natural >= _EVEN:
+        return ""
+    if worst_case:
+        return (
+            "some family is likelier worse than at the natural mix: each may be predicted to gain, but the worst of "
+            "them in a resample is the one that luck is against"
+        )
+    return "the natural mix is likelier better; whether it keeps the bounds that this mix keeps, P does not ask"
+
+
+def gain_in_words(found: LockedConfidence, gain: Decimal | None, unit: str) -> str:
+    """That the predicted gain over natural is within noise, where it is and no previous mix compares; else empty."""
+    if gain is None or gain <= 0 or found.change is not None or gain >= found.noise.two_runs:
+        return ""
+    measured = found.noise.basis == "replicates"
+    below = "is below run-to-run noise" if measured else "cannot be told from run-to-run noise"
+    sure = found.better_than_natural is not None and found.better_than_natural >= _SURE
+    both = _BOTH.format("natural") if sure else ""
+    return (
+        f"the gain over natural {below}: {_small(gain)} {unit} of the objective are predicted, and "
+        f"{_two_runs(_small(found.noise.two_runs), measured=measured)}{both}"
+    )
 
 
 def unknown_chance_in_words(lock: Lock) -> str:
@@ -45,18 +77,21 @@ def unknown_chance_in_words(lock: Lock) -> str:
 
 def weak_in_words(lock: Lock) -> str:
     """That the laws of a lock say nothing of what they have not seen, where that is so; else empty."""
-    cv = None if lock.surrogate is None else lock.surrogate.cv
-    return ranked_in_words(None if cv is None else cv.spearman)
+    if lock.surrogate is None or lock.surrogate.cv is None:
+        return ""
+    return ranked_in_words(lock.surrogate.cv.spearman, lock.surrogate.runs)
 
 
-def ranked_in_words(spearman: Decimal | None) -> str:
-    """`weak_in_words` of a cross-validated rank correlation; empty without one."""
-    if spearman is None or spearman > 0:
+def ranked_in_words(spearman: Decimal | None, runs: int) -> str:
+    """`weak_in_words` of a cross-validated rank correlation over so many runs; empty without one."""
+    most = rank_by_chance(runs)
+    if spearman is None or spearman > most:
         return ""
     rank = f"{spearman:.3f}".replace("-", "−")
+    luck = f"; chance reaches {most:.2f} in one of twenty swarms of {runs}" if spearman > 0 else ""
     return (
-        f"these laws rank unseen runs no better than chance (rank correlation {rank}), and the mix rests on them: more "
-        "runs, or runs that tell mixtures apart, would say more"
+        f"these laws rank unseen runs no better than chance (rank correlation {rank}{luck}), and the mix rests on "
+        "them: more runs, or runs that tell mixtures apart, would say more"
     )
 
 
@@ -77,7 +112,7 @@ def change_in_words(found: LockedConfidence, unit: str, *, worst_case: bool = Fa
     where = below if found.below_noise else "is above run-to-run noise"
     objective = "the objective, the worst family's change from the reference mix," if worst_case else "the objective"
     sure = found.better_than_previous is not None and found.better_than_previous >= _SURE
-    both = "; P(better than previous) is of their means, which one run of each would not show"
+    both = _BOTH.format("previous")
     return (
         f"this change {where}: {objective} is predicted to move by {sign}{_small(found.change)} {unit}, and "
         f"{_two_runs(_small(found.noise.two_runs), measured=measured)}{both if found.below_noise and sure else ''}"

@@ -189,10 +189,11 @@ def _confidence(diff: LockDiff, look: Look) -> list[str]:
 
 def surely(diff: LockDiff) -> list[str]:
     """What is said of how sure a change is, a sentence each; nothing where the locks do not say."""
-    found, unit, said = diff.confidence, loss_unit(diff.trainer), [ranked_in_words(diff.rank)]
+    found, unit, said = diff.confidence, loss_unit(diff.trainer), [ranked_in_words(diff.rank, diff.runs)]
     if found is not None:
         change = change_in_words(found, unit, worst_case=diff.worst_case)
-        said = [chances_in_words(found), change, worse_in_words(found, unit, worst_case=diff.worst_case), *said]
+        worse = worse_in_words(found, unit, worst_case=diff.worst_case)
+        said = [chances_in_words(found, worst_case=diff.worst_case), change, worse, *said]
     return [text for text in said if text]
 
 

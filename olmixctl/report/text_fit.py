@@ -81,7 +81,7 @@ def _short(name: str, look: Look) -> str:
 
 
 def _rank(rank: float | None) -> str:
-    return NONE if rank is None else f"{rank:.3f}"
+    return NONE if rank is None else f"{rank:.3f}".replace("-", "−")
 
 
 def _error(error: float) -> str:

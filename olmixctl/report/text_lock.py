@@ -14,7 +14,9 @@ from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percen
 from olmixctl.report.text_confidence import (
     chances_in_words,
     change_in_words,
+    doubt_in_words,
     ends_in_percent,
+    gain_in_words,
     noise_in_words,
     unknown_chance_in_words,
     weak_in_words,
@@ -176,6 +178,15 @@ def _mean(lock: Lock, weights: Mapping[str, Decimal]) -> LockedMetric:
     return LockedMetric(natural=natural, previous=previous, this=this)
 
 
+def _objective_gain(lock: Lock) -> Decimal | None:
+    """By how much the objective is predicted to be below natural's; None where it is not the mean, or not known."""
+    weights = _weights_in_objective(lock)
+    if _worst_counts(lock) or set(weights) != set(lock.predicted) or not any(weights.values()):
+        return None
+    mean = _mean(lock, weights)
+    return None if mean.natural is None or mean.this is None else mean.natural - mean.this
+
+
 def _worst_counts(lock: Lock) -> bool:
     return bool(lock.inputs.get("objective", {}).get("worst_case"))
 
@@ -207,8 +218,10 @@ def _sure(lock: Lock, look: Look) -> list[str]:
     if found is None:
         return []
     worst = _worst_counts(lock)
-    said = [chances_in_words(found), unknown_chance_in_words(lock), change_in_words(found, unit, worst_case=worst)]
-    said += [worse_in_words(found, unit, worst_case=worst), noise_in_words(found, unit)]
+    said = [chances_in_words(found, worst_case=worst), doubt_in_words(found, worst_case=worst)]
+    said += [unknown_chance_in_words(lock), change_in_words(found, unit, worst_case=worst)]
+    said += [gain_in_words(found, _objective_gain(lock), unit), worse_in_words(found, unit, worst_case=worst)]
+    said.append(noise_in_words(found, unit))
     return [heading("How sure", look), *(line for text in said if text for line in wrapped(text, look, hanging=4))]
 
 

@@ -152,7 +152,11 @@ def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = Fa
         return "the one family for metrics that are not all positive"
     least = min(sorted(scores, key=_place), key=lambda name: _error(scores[name]))
     if least == best:
-        return f"least error of the {what} on runs it had not seen, and its rank level with the best"
+        ranks = "its rank level with the best" if max(map(_rank, scores.values())) > 0 else "no family ranks them"
+        others = [name for name in sorted(scores, key=_place) if name != best]
+        tied = [name for name in others if _error(scores[name]) == _error(scores[best])]
+        level = f", level with {' and '.join(tied)}" if tied else ""
+        return f"least error of the {what} on runs it had not seen{level}, and {ranks}"
     behind = [name for name in _level(scores) if _WIDER.get(name) == best and _both(scores[best]) > _both(scores[name])]
     if behind:
         return f"level with {behind[0]} on runs it had not seen, whose law it holds, corrects and averages"

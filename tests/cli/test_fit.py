@@ -225,6 +225,20 @@ def test_what_is_odd_is_fitted_and_said(folder):
     assert found["cross_validation"]["metrics"]["metric/two"]["spearman"] is None
 
 
+def test_losses_that_a_family_cannot_describe_are_the_tables_fault(folder):
+    edit(folder / "b.csv", lambda rows: [row.__setitem__(2, "0") for row in rows[1:]])
+    for family in ("log_linear", "gaussian"):
+        said = " ".join(fit("--surrogate", family, code=1).stderr.split())
+        assert "error: b.csv: metric 'metric/two'" in said
+        assert "leave the column out of b.csv" in said
+
+
+def test_a_loss_below_zero_is_named_where_it_decides_the_family(folder):
+    edit(folder / "b.csv", lambda rows: rows[3].__setitem__(2, "-1"))
+    (note,) = (note for note in fit_json()["notes"] if "log_linear" in note)
+    assert note == "'metric/two' of run 102 is −1: of all families only log_linear takes that"
+
+
 def test_a_run_that_stands_twice_is_warned_of(folder):
     """As a repeat it would say that runs of one mixture differ by nothing."""
     for name in ("a.csv", "b.csv"):

@@ -10,7 +10,9 @@ from olmixctl.report.text_confidence import (
     base_in_words,
     chances_in_words,
     change_in_words,
+    doubt_in_words,
     ends_in_percent,
+    gain_in_words,
     noise_in_words,
     worse_in_words,
 )
@@ -35,10 +37,13 @@ MEASURED = LockedNoise(basis="replicates", degrees=1, run=Decimal("0.000120"), t
 
 
 def test_chances_are_said_as_far_as_they_are_known():
-    text = "P(better than natural) 0.99, P(better than previous) 0.93, by 100 resamples of the runs, 2 of them unsolved"
+    text = "P(better than natural) 0.99, P(better than previous) 0.93, by 100 resamples, 2 of them unsolved"
     assert chances_in_words(confidence()) == text
     assert chances_in_words(confidence(better_than_previous=None, solved=100)) == (
-        "P(better than natural) 0.99, by 100 resamples of the runs"
+        "P(better than natural) 0.99, by 100 resamples"
+    )
+    assert chances_in_words(confidence(solved=100), worst_case=True) == (
+        "P(worst family better than natural) 0.99, P(worst family better than previous) 0.93, by 100 resamples"
     )
     assert chances_in_words(confidence(better_than_natural=None, better_than_previous=None)) == ""
 
@@ -66,6 +71,30 @@ def test_a_bound_of_the_noise_is_never_said_as_noise():
     assert change_in_words(confidence(change=Decimal("0.004")), BITS).startswith(
         "this change is above run-to-run noise"
     )
+
+
+def test_a_mix_that_natural_is_likelier_better_than_is_doubted():
+    assert doubt_in_words(confidence()) == doubt_in_words(confidence(better_than_natural=None)) == ""
+    assert doubt_in_words(confidence(better_than_natural=Decimal("0.50"))) == ""
+    doubted = confidence(better_than_natural=Decimal("0.04"))
+    assert doubt_in_words(doubted).startswith("the natural mix is likelier better; whether it keeps the bounds")
+    assert doubt_in_words(doubted, worst_case=True).startswith("some family is likelier worse than at the natural mix")
+
+
+def test_a_gain_over_natural_stands_beside_the_noise_where_no_previous_mix_does():
+    first = confidence(change=None, better_than_previous=None, noise=MEASURED)
+    assert gain_in_words(first, Decimal("0.000210"), BITS) == (
+        "the gain over natural is below run-to-run noise: 0.000210 bits per byte of the objective are predicted, and "
+        "two runs of one mixture differ by 0.000310 in one of ten cases; P(better than natural) is of their means, "
+        "which one run of each would not show"
+    )
+    unsure = confidence(change=None, better_than_natural=Decimal("0.80"))
+    said = gain_in_words(unsure, Decimal("0.000210"), BITS)
+    assert said.startswith("the gain over natural cannot be told from run-to-run noise")
+    assert "one run of each" not in said
+    for gain in (None, Decimal(0), Decimal("-0.1"), Decimal("0.004")):
+        assert gain_in_words(first, gain, BITS) == ""
+    assert gain_in_words(confidence(), Decimal("0.000210"), BITS) == ""
 
 
 def test_a_change_that_is_sure_and_below_the_noise_says_how_both_can_be():

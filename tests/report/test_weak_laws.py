@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from locks import make_lock
 
@@ -12,20 +13,22 @@ from olmixctl.lock import digest_of
 from olmixctl.lock.diff import diff_locks
 from olmixctl.lock.model import CrossValidation, LockedConfidence, LockedNoise
 from olmixctl.plan.checks import weak_laws_check
+from olmixctl.ranks import rank_by_chance
 from olmixctl.report.markdown import diff_markdown
 from olmixctl.report.text_confidence import weak_in_words
 from olmixctl.report.text_diff import diff_text
 from olmixctl.report.text_lock import lock_text
+from olmixctl.surrogate.validation import rank_correlation
 
 WEIGHTS = {"code": 0.25, "web/health": 0.15, "web/science": 0.6}
 NOISE = LockedNoise(basis="errors", degrees=27, run=Decimal("0.001200"), two_runs=Decimal("0.002900"))
 SAID = "rank unseen runs no better than chance (rank correlation −0.917), and the mix rests on them"
 
 
-def ranked(spearman, *, weights=WEIGHTS, **fields):
+def ranked(spearman, *, weights=WEIGHTS, runs=100, **fields):
     lock = make_lock(weights, **fields)
     cv = CrossValidation(spearman=Decimal(spearman), rmse=Decimal("0.0061"))
-    return dataclasses.replace(lock, surrogate=dataclasses.replace(lock.surrogate, cv=cv))
+    return dataclasses.replace(lock, surrogate=dataclasses.replace(lock.surrogate, cv=cv, runs=runs))
 
 
 def sure(natural="0.99", change="-0.018"):
@@ -57,6 +60,23 @@ def test_laws_that_rank_are_not(look):
     assert "chance" not in lock_text(ranked("0.2"), look)
     assert not list(weak_laws_check(ranked("0.2")))
     assert not list(weak_laws_check(None))
+
+
+def test_a_rank_that_chance_reaches_says_nothing():
+    """Of 40 runs chance reaches 1.645 / √39 in one of twenty swarms; of fewer than ten only what is not above zero."""
+    luck = "(rank correlation 0.151; chance reaches 0.26 in one of twenty swarms of 40)"
+    assert luck in weak_in_words(ranked("0.151", runs=40))
+    assert [check.name for check in weak_laws_check(ranked("0.151", runs=40))] == ["weak-laws"]
+    assert weak_in_words(ranked("0.27", runs=40)) == ""
+    assert weak_in_words(ranked("0.151", runs=200)) == ""
+    assert weak_in_words(ranked("0.001", runs=9)) == ""
+    assert rank_by_chance(40) == pytest.approx(1.645 / 39**0.5)
+
+
+def test_chance_reaches_what_is_said_in_one_of_twenty_swarms():
+    rng = np.random.default_rng(0)
+    ranks = [rank_correlation(rng.normal(size=25), rng.normal(size=25)) for _ in range(4000)]
+    assert 0.04 < np.mean(np.array(ranks) > rank_by_chance(25)) < 0.06
 
 
 def test_a_diff_says_so_in_text_and_markdown(look):

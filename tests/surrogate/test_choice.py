@@ -28,7 +28,7 @@ def scored(spearman, rmse, mean_rmse=None):
     )
 
 
-def test_auto_takes_the_family_that_predicts_unseen_runsbest_of():
+def test_auto_takes_the_family_that_predicts_unseen_runs():
     bent = choose(swarm(24, noise=0.002))
     assert bent.family.name in {"saturating", "gaussian"}
     assert set(bent.scores) == {"log_linear", "saturating", "gaussian"}
@@ -51,6 +51,17 @@ def test_rank_goes_before_error_and_error_before_that_of_the_metrics():
     assert "least error of the average" in reason_for("b", level)
     assert reason_for("c", {"c": found["c"]}) == "the one family for metrics that are not all positive"
     assert best_of({"a": scored(None, 0.1), "b": scored(0.2, 9.0)}, 400) == "b"
+
+
+def test_a_reason_is_true_of_the_numbers_beside_it():
+    tied = {"log_linear": scored(0.9, 1e-9), "gaussian": scored(0.9, 2e-9)}
+    assert reason_for("log_linear", tied) == (
+        "least error of the average on runs it had not seen, level with gaussian, and its rank level with the best"
+    )
+    backwards = {"saturating": scored(-0.405, 0.5), "gaussian": scored(-0.857, 0.3)}
+    assert reason_for("gaussian", backwards) == (
+        "least error of the average on runs it had not seen, and no family ranks them"
+    )
 
 
 def test_ranks_of_few_runs_are_level_further_apart():
