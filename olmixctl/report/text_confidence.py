@@ -27,7 +27,6 @@ __all__ = [
 _NAMED = 3
 _SURE = Decimal("0.90")
 """A chance of being better that reads as if a run would show it."""
-_BOTH = "; P(better than {}) is of their means, which one run of each would not show"
 _EVEN = Decimal("0.50")
 _LEVEL = Decimal("0.000005")
 """Objectives that differ by less are level: rounding a mix to the grid moves them as much."""
@@ -58,14 +57,27 @@ def gain_in_words(found: LockedConfidence, gain: Decimal | None, unit: str) -> s
     """That the predicted gain over natural is within noise, where it is and no previous mix compares; else empty."""
     if gain is None or gain <= 0 or found.change is not None or gain >= found.noise.two_runs:
         return ""
-    measured = found.noise.basis == "replicates"
-    below = "is below run-to-run noise" if measured else "cannot be told from run-to-run noise"
-    sure = found.better_than_natural is not None and found.better_than_natural >= _SURE
-    both = _BOTH.format("natural") if sure else ""
     return (
-        f"the gain over natural {below}: {_small(gain)} {unit} of the objective are predicted, and "
-        f"{_two_runs(_small(found.noise.two_runs), measured=measured)}{both}"
+        f"the gain over natural {_below(found)}: {_small(gain)} {unit} of the objective are predicted, and "
+        f"{_noise_of_two(found)}{_both('natural', found.better_than_natural)}"
     )
+
+
+def _below(found: LockedConfidence) -> str:
+    """What is below a bound of the noise may be above the noise itself: nothing measured that."""
+    measured = found.noise.basis == "replicates"
+    return "is below run-to-run noise" if measured else "cannot be told from run-to-run noise"
+
+
+def _noise_of_two(found: LockedConfidence) -> str:
+    return _two_runs(_small(found.noise.two_runs), measured=found.noise.basis == "replicates")
+
+
+def _both(than: str, better: Decimal | None) -> str:
+    """How a difference can be sure and below the noise."""
+    if better is None or better < _SURE:
+        return ""
+    return f"; P(better than {than}) is of their means, which one run of each would not show"
 
 
 def unknown_chance_in_words(lock: Lock) -> str:
@@ -106,16 +118,12 @@ def change_in_words(found: LockedConfidence, unit: str, *, worst_case: bool = Fa
     if found.change is None:
         return ""
     sign = "−" if found.change < 0 else "+"
-    measured = found.noise.basis == "replicates"
-    # What is below a bound of the noise may be above the noise itself: nothing measured that.
-    below = "is below run-to-run noise" if measured else "cannot be told from run-to-run noise"
-    where = below if found.below_noise else "is above run-to-run noise"
+    where = _below(found) if found.below_noise else "is above run-to-run noise"
     objective = "the objective, the worst family's change from the reference mix," if worst_case else "the objective"
-    sure = found.better_than_previous is not None and found.better_than_previous >= _SURE
-    both = _BOTH.format("previous")
+    both = _both("previous", found.better_than_previous) if found.below_noise and not worst_case else ""
     return (
         f"this change {where}: {objective} is predicted to move by {sign}{_small(found.change)} {unit}, and "
-        f"{_two_runs(_small(found.noise.two_runs), measured=measured)}{both if found.below_noise and sure else ''}"
+        f"{_noise_of_two(found)}{both}"
     )
 
 
