@@ -53,7 +53,7 @@ def unkept(problem: MixProblem, names: Collection[str], sides: Collection[Side],
     shown = [str(side) for side in (*rails, *sides) if side.name in names]
     needed = "; each of them is needed for that" if len(names) > 1 else ", whatever the other bounds"
     return InfeasibleError(
-        f"no mix was found that keeps {' and '.join(shown)}{needed}; the nearest breaks a guardrail by {nearest:.3g} "
+        f"no mix was found that keeps {' and '.join(shown)}{needed}; the nearest misses by {nearest:.3g} in a metric "
         "(a local search, since these laws are not convex)",
         remedy="raise the guardrail's max_regression, loosen another of these bounds, or declare a convex surrogate",
         conflict=tuple(sorted(names)),
