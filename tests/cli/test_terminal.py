@@ -9,11 +9,14 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from fcntl import ioctl
 
 import pytest
 
 PROMPT = "[y/N]: "
+_PATIENCE = 120
+"""Seconds for a command that goes on writing."""
 
 
 def on_terminal(root, *words, columns=80, typed="", **environment):
@@ -33,10 +36,11 @@ def on_terminal(root, *words, columns=80, typed="", **environment):
         preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  (no threads here)
     )
     os.close(theirs)
-    output, asked = "", False
+    output, asked, began = "", False, time.monotonic()
     try:
         while chunk := _read(ours, again="\x03" if asked and typed == "\x03" else ""):
             output += chunk
+            assert time.monotonic() - began < _PATIENCE, f"it does not end:\n{output}"
             if typed and not asked and PROMPT in output:
                 asked = True
                 os.write(ours, typed.encode())
