@@ -95,18 +95,36 @@ class _Drawing:
         self.region_TC = region_of(self.prior_C, problem.seed, _REGION)
 
     def grow(self, part: int, start: int, end: int) -> None:
-        """Add the mixtures from `start` to `end`, chosen among the candidates of this part."""
+        """Add the mixtures from `start` to `end`, chosen among the candidates of this part.
+
+        Narrow limits push all candidates to a few points; then what lies between these is left.
+        """
         size = _POOL if start < _PARTS[-1] else _LARGE_POOL
-        pool_NC = inside(pool_of(self.prior_C, self.problem.seed, part, size), self.caps_C, self.prior_C)
+        self._choose(inside(pool_of(self.prior_C, self.problem.seed, part, size), self.caps_C, self.prior_C), end)
+        while len(self.found) < end and self._choose(self._between(), end):
+            pass
+
+    def _choose(self, pool_NC: Array, end: int) -> bool:
+        """Take candidates until there are `end` mixtures or no other ones; whether there was any."""
         known_KC = np.array(self.points).reshape(-1, len(self.names))
         unknown, nearest_N = Unknown(pool_NC, self.region_TC, known_KC), _nearest(pool_NC, known_KC)
-        for index in range(start, end):
-            far_N = nearest_N >= min(NEAR, float(nearest_N.max()))
+        open_N, before = np.ones(len(pool_NC), dtype=bool), len(self.found)
+        while len(self.found) < end and open_N.any():
+            far_N = open_N & (nearest_N >= min(NEAR, float(nearest_N[open_N].max())))
             row = best(np.where(far_N, unknown.gains(), 0.0), np.where(far_N, nearest_N, -1.0))
-            unknown.add(row)
-            point = self._sampling(pool_NC[row], index)
-            nearest_N = np.minimum(nearest_N, _distance(pool_NC, point))
-            self._take(point)
+            point = self._sampling(pool_NC[row], len(self.found))
+            if self._take(point):
+                unknown.add(row)
+                nearest_N = np.minimum(nearest_N, _distance(pool_NC, point))
+            else:
+                open_N[row] = False
+        return len(self.found) > before
+
+    def _between(self) -> Array:
+        """The middles of all pairs of mixtures."""
+        first, second = np.triu_indices(len(self.points), 1)
+        points_KC = np.array(self.points)
+        return np.asarray(0.5 * (points_KC[first] + points_KC[second]))
 
     def _sampling(self, point_C: Array, index: int) -> Array:
         """The point, with the coordinate whose turn it is lifted where no mixture before has sampled it enough."""
@@ -118,13 +136,16 @@ class _Drawing:
         lifted_C[lifted] = self.lacking[lifted]
         return filled(lifted_C, self.caps_C, self.prior_C)
 
-    def _take(self, point_C: Array) -> None:
+    def _take(self, point_C: Array) -> bool:
+        """Whether the point is another mixture than those there are."""
         mixture = on_grid(point_C, self.ceilings, self.problem.coordinates.names)
-        if tuple(mixture.values()) not in self.seen:
-            self.seen.add(tuple(mixture.values()))
-            self.found.append(mixture)
-            self.points.append(point_C)
-            self.most_C = np.maximum(self.most_C, point_C)
+        if tuple(mixture.values()) in self.seen:
+            return False
+        self.seen.add(tuple(mixture.values()))
+        self.found.append(mixture)
+        self.points.append(point_C)
+        self.most_C = np.maximum(self.most_C, point_C)
+        return True
 
 
 def _parts(count: int) -> Iterator[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from olmixctl.errors import InfeasibleError
@@ -84,6 +84,7 @@ def test_seeds_differ() -> None:
     assert draw_informative(problem(5, 0)) != draw_informative(problem(5, 1))
 
 
+@example(seed=16, cap=0.145)
 @given(seed=st.integers(0, 1000), cap=st.floats(0.145, 1.0))
 @settings(max_examples=15, deadline=None)
 def test_limits_hold_and_sums_are_exact(seed: int, cap: float) -> None:
