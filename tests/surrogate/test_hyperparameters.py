@@ -65,7 +65,7 @@ def test_the_noise_is_the_mean_over_its_evidence(middle):
 
 
 def test_noise_is_told_where_hyperparameters_are_as_many_as_runs():
-    """Over swarms: at the mode of all of them it is half of what it was, or less."""
+    """Over swarms: at the mode of all of them it is less than half of what it was, here .89 of it."""
     mode, found = [], []
     for seed in range(6):
         weights_RC = mixtures(36, 12, seed)
@@ -78,12 +78,12 @@ def test_noise_is_told_where_hyperparameters_are_as_many_as_runs():
         found.append(hyperparameters(process).draws_DKP.mean(axis=0)[:, -1] - true_K)
         start_KP = np.repeat(process.prior()[None], 2, axis=0)
         mode.append(descend(process.objective, start_KP, iterations=400).parameters_BP[:, -1] - true_K)
-    assert abs(np.mean(found)) < 0.35
+    assert abs(np.mean(found)) < 0.25
     assert np.mean(mode) < -0.6
 
 
 def test_a_process_is_off_by_what_it_says():
-    """Errors at new runs, in units of its own spread: their root mean square over swarms was 1.5 at the mode."""
+    """Errors at new runs, in units of its own spread: their root mean square over swarms was 1.37 at the mode."""
     ratios = []
     for seed in range(8):
         evidence, unseen_NC = swarm(24, noise=0.03, seed=seed, domains=8), mixtures(200, 8, seed=100 + seed)
