@@ -121,10 +121,11 @@ class _Drawing:
         return len(self.found) > before
 
     def _between(self) -> Array:
-        """The middles of all pairs of mixtures."""
+        """The middles of pairs of mixtures: of all, or of as many as candidates are drawn, evenly among them."""
         first, second = np.triu_indices(len(self.points), 1)
+        every = np.linspace(0, len(first) - 1, min(len(first), _POOL)).astype(np.intp)
         points_KC = np.array(self.points)
-        return np.asarray(0.5 * (points_KC[first] + points_KC[second]))
+        return np.asarray(0.5 * (points_KC[first[every]] + points_KC[second[every]]))
 
     def _sampling(self, point_C: Array, index: int) -> Array:
         """The point, with the coordinate whose turn it is lifted where no mixture before has sampled it enough."""

@@ -96,6 +96,16 @@ def test_limits_hold_and_sums_are_exact(seed: int, cap: float) -> None:
         assert all(points <= cap * GRID for points in mixture.values())
 
 
+@pytest.mark.parametrize("seed", [12, 16, 366, 900])
+def test_where_limits_leave_a_few_points_what_lies_between_is_taken(seed: int) -> None:
+    """Seven domains of at most 0.145: nearly all candidates are one of seven points."""
+    narrow = {"limits": dict.fromkeys(PRIOR, 0.145)}
+    swarm = draw_informative(problem(60, seed, **narrow))
+    assert len({tuple(mixture.values()) for mixture in swarm}) == 60
+    assert all(max(mixture.values()) <= 145_000 for mixture in swarm)
+    assert draw_informative(problem(9, seed, **narrow)) == swarm[:9]
+
+
 @given(priors=st.lists(st.floats(1e-300, 1.0), min_size=1, max_size=9))
 @settings(max_examples=30, deadline=None)
 def test_any_prior_gives_mixtures_that_differ_and_sample_everything(priors: list[float]) -> None:
