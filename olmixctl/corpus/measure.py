@@ -205,10 +205,24 @@ def _scan_all(found: Sequence[Found], context: CorpusContext) -> Iterator[FileSc
 
 
 def _scan(tokenizer: Tokenizer, file: Found) -> FileScan:
-    result = scan_file(Source(file.url, file.shown, file.format), tokenizer)
-    if not is_remote(file.url) and stamp_of(file.url) != file.stamp:
-        raise CorpusError("the file changed while it was read", place=Place(file.shown), remedy="run the command again")
+    """Reads a file; that it changed meanwhile is said first, since what was found wrong with it may be its half."""
+    try:
+        result = scan_file(Source(file.url, file.shown, file.format), tokenizer)
+    except CorpusError as error:
+        if _changed(file):
+            raise _changed_error(file) from error
+        raise
+    if _changed(file):
+        raise _changed_error(file)
     return result
+
+
+def _changed(file: Found) -> bool:
+    return not is_remote(file.url) and stamp_of(file.url) != file.stamp
+
+
+def _changed_error(file: Found) -> CorpusError:
+    return CorpusError("the file changed while it was read", place=Place(file.shown), remedy="run the command again")
 
 
 def _combine(id_: str, rows: Sequence[_Measured], context: CorpusContext) -> DomainState:

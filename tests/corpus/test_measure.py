@@ -136,6 +136,26 @@ def test_a_file_that_changes_while_it_is_read(workspace, monkeypatch):
         measure_domains([domain], workspace.context())
 
 
+def test_a_file_found_wrong_because_it_changes_is_said_to_change(workspace, monkeypatch):
+    domain = workspace.texts("web", ["a", "b"])
+    original = measure_module.scan_file
+
+    def scan(source, tokenizer):
+        if source.shown == "web/0001.txt":
+            workspace.write("web/0001.txt", "")  # as it is between being emptied and written again
+        return original(source, tokenizer)
+
+    monkeypatch.setattr(measure_module, "scan_file", scan)
+    with pytest.raises(CorpusError, match=r"web/0001\.txt: the file changed while it was read"):
+        measure_domains([domain], workspace.context())
+
+
+def test_a_file_found_wrong_that_did_not_change_is_wrong(workspace):
+    domain = workspace.texts("web", ["a", ""])
+    with pytest.raises(CorpusError, match=r"web/0001\.txt: the file holds no document"):
+        measure_domains([domain], workspace.context())
+
+
 def test_one_file_in_two_domains(workspace):
     workspace.texts("all/web", ["a", "b"])
     domains = [DomainSpec(id="web", paths=("all/web",)), DomainSpec(id="all", paths=("all/**/*1.txt",))]
