@@ -10,7 +10,7 @@ from typing import Any
 from olmixctl.cli.outputs import output_path
 from olmixctl.errors import Place, UsageError
 from olmixctl.fitting import OBJECTIVE, Predicted, TableFit
-from olmixctl.report.numbers import plural
+from olmixctl.report.numbers import loss, plural
 from olmixctl.report.text_fit import FitShown
 from olmixctl.surrogate.validation import CrossValidation
 
@@ -129,12 +129,12 @@ def _written(predicted: Predicted | None, out: Path | None) -> list[str]:
     lines = [f"Wrote {out}: {plural(len(predicted.ids), 'mixture')}."]
     best = predicted.best()
     if best is None:
-        return [f"All mixtures have one predicted objective, {predicted.values.value_NT[0, -1]:.4f}.", *lines]
+        return [f"All mixtures have one predicted objective, {loss(predicted.values.value_NT[0, -1])}.", *lines]
     ends, value = _interval(predicted, best), predicted.values.value_NT[best, -1]
-    between = "" if ends is None else f", 90 % between {ends[0]:.4f} and {ends[1]:.4f}"
+    between = "" if ends is None else f", 90 % between {loss(ends[0])} and {loss(ends[1])}"
     if predicted.unknown_N[best]:
         between = ", by weight on domains that no run sampled: how far it may be off is not known"
-    return [f"Lowest predicted objective: {predicted.ids[best]}, {value:.4f}{between}.", *lines]
+    return [f"Lowest predicted objective: {predicted.ids[best]}, {loss(value)}{between}.", *lines]
 
 
 def _interval(predicted: Predicted, row: int) -> tuple[float, float] | None:

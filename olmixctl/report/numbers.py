@@ -9,6 +9,7 @@ __all__ = [
     "count",
     "factor",
     "flops",
+    "loss",
     "loss_unit",
     "money",
     "percent",
@@ -101,6 +102,12 @@ def factor(value: float) -> str:
 def bits(value: float) -> str:
     """Bits per byte."""
     return f"{value:.4f}"
+
+
+def loss(value: float) -> str:
+    """A loss in whatever unit a table has it: four decimals, four significant digits where those would say little."""
+    size = abs(value)
+    return f"{'−' if value < 0 else ''}{f'{size:.4f}' if size == 0 or size >= 0.1 else f'{size:.4g}'}"
 
 
 def short(digest: str) -> str:

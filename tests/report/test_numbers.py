@@ -77,6 +77,14 @@ def test_factor(value, text):
     assert numbers.factor(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.65704, "2.6570"), (-0.5, "−0.5000"), (0, "0.0000"), (0.0123456, "0.01235"), (-1.23456e-6, "−1.235e-06")],
+)
+def test_loss(value, text):
+    assert numbers.loss(value) == text
+
+
 def test_words_and_amounts():
     assert numbers.plural(1, "run") == "1 run"
     assert numbers.plural(1234, "run") == "1,234 runs"
