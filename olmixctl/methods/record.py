@@ -29,7 +29,7 @@ from olmixctl.mixture import GRID, SHARE_UNITS, Block, Coordinates, GridMixture
 from olmixctl.plan.model import Observed, Plan
 from olmixctl.solve.certificate import Certificate
 from olmixctl.solve.exact import Solution
-from olmixctl.surrogate.choice import MOST_ERROR, Scored
+from olmixctl.surrogate.choice import Scored
 from olmixctl.surrogate.model import parameters_digest
 from olmixctl.surrogate.validation import score
 from olmixctl.version import __version__
@@ -244,9 +244,8 @@ def _scored(found: Scored) -> CrossValidation | None:
     """A score in fixed point; None where no rank can be told."""
     if found.spearman is None:
         return None
-    error = fixed(min(found.rmse, MOST_ERROR), 6)
-    mean = None if found.mean_rmse is None else fixed(min(found.mean_rmse, MOST_ERROR), 6)
-    return CrossValidation(spearman=fixed(found.spearman, 6), rmse=error, mean_rmse=mean)
+    mean = None if found.mean_rmse is None else fixed(found.mean_rmse, 6)
+    return CrossValidation(spearman=fixed(found.spearman, 6), rmse=fixed(found.rmse, 6), mean_rmse=mean)
 
 
 def predicted_of(

@@ -17,11 +17,9 @@ from olmixctl.surrogate.model import Evidence, Family, Fit
 from olmixctl.surrogate.registry import COMPARED, FAMILIES
 from olmixctl.surrogate.validation import CrossValidation, HeldOut, Objective, OnFit, hold_out, score
 
-__all__ = ["AUTO", "MOST_ERROR", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
+__all__ = ["AUTO", "Chosen", "Scored", "best_of", "choose", "names", "reason_for"]
 
 AUTO = "auto"
-MOST_ERROR = 1e6
-"""Bits per byte: a law that predicts a held-out run further off explodes there, and how far says nothing more."""
 # Differences of rank below this are luck in most swarms, and so are those below what the best rank lacks to one, about
 # two of its standard errors where runs are few.
 _RANK_TIE = 0.01
@@ -183,12 +181,12 @@ def _rank(found: Scored) -> float:
 
 
 def _error(found: Scored) -> float:
-    return round(min(float(found.rmse), MOST_ERROR), 6)
+    return round(float(found.rmse), 6)
 
 
 def _mean_error(found: Scored) -> float:
     """Of the metrics; where it is not stated that of the objective decides, as it did."""
-    return _error(found) if found.mean_rmse is None else round(min(float(found.mean_rmse), MOST_ERROR), 6)
+    return _error(found) if found.mean_rmse is None else round(float(found.mean_rmse), 6)
 
 
 def _both(found: Scored) -> float:
