@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from olmixctl.report.numbers import plural
 from olmixctl.surrogate.choice import Chosen, choose
 from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, with_mean
 from olmixctl.surrogate.model import Array, Evidence, Fit
+from olmixctl.surrogate.spikes import Spike, without_spikes
 from olmixctl.surrogate.validation import OnFit
 from olmixctl.tables import ID_COLUMNS, joined, numbers, read_table, shares
 
@@ -91,6 +93,7 @@ class TableFit:
         intervals: how wide predictions are; None with fewer than three different mixtures.
         noise_T: standard deviation between runs of one mixture, per metric and of the objective; None without them.
         predicted: the mixtures that were asked for.
+        spikes: runs that were left out.
         notes: what people should know, a sentence each.
     """
 
@@ -100,6 +103,7 @@ class TableFit:
     intervals: Intervals | None
     noise_T: Array | None
     predicted: Predicted | None
+    spikes: tuple[Spike, ...]
     notes: tuple[str, ...]
 
 
@@ -130,13 +134,14 @@ def fit_tables(
         UsageError: no family has this name.
     """
     evidence, notes = read_evidence(ratios, metrics)
+    evidence, spikes = without_spikes(evidence)
     mixtures = None if predict is None else _read_mixtures(predict, evidence.coordinates)
     chosen, fit = _fitted(evidence, metrics, surrogate, on_fit)
     intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
     noise_T, repeated = _noise(evidence)
     notes = (
         *notes,
-        *_not_positive(evidence),
+        *_spiked(spikes),
         *_twins(evidence),
         *repeated,
         *fit.status.notes,
@@ -152,6 +157,7 @@ def fit_tables(
         intervals=intervals,
         noise_T=noise_T,
         predicted=None if mixtures is None else _predict(fit, intervals, mixtures),
+        spikes=spikes,
         notes=notes,
     )
 
@@ -159,10 +165,12 @@ def fit_tables(
 def _fitted(evidence: Evidence, metrics: Path, surrogate: str, on_fit: OnFit | None) -> tuple[Chosen, Fit]:
     """The family and its laws; losses that it cannot describe are the table's fault."""
     try:
-        chosen = choose(evidence, surrogate, on_fit=on_fit)
+        # Losses of any size are compared alike: no lock has to state these errors in six decimals.
+        unit = float(evidence.losses_RM.mean(axis=1).std()) or 1.0
+        chosen = choose(evidence, surrogate, unit=unit, on_fit=on_fit)
         return chosen, chosen.family.fit(evidence)
     except IntegrityError as error:
-        remedy = f"leave the column out of {metrics}, or fit another family (--surrogate)"
+        remedy = f"leave the column out of {metrics}, or fit another family (--surrogate gaussian)"
         raise CorpusError(error.message, place=Place(str(metrics)), remedy=remedy) from error
 
 
@@ -250,16 +258,16 @@ def _twins(evidence: Evidence) -> list[str]:
     return [f"{found}: a run that counts twice seems to have no noise; {remedy}"]
 
 
-def _not_positive(evidence: Evidence) -> list[str]:
-    """A note on losses that only the log-linear law takes."""
-    below = np.argwhere(~(evidence.losses_RM > 0))
-    if not len(below):
+def _spiked(spikes: Sequence[Spike]) -> list[str]:
+    """A note on runs that were left out."""
+    if not spikes:
         return []
-    run, metric = (int(i) for i in below[0])
-    more = f", and {len(below) - 1} more are not above zero" if len(below) > 1 else ""
-    value = f"{evidence.losses_RM[run, metric]:g}".replace("-", "−")
-    where = f"{evidence.metrics[metric]!r} of run {evidence.runs[run]}"
-    return [f"{where} is {value}{more}: of all families only log_linear takes that"]
+    some = ", ".join(f"{run} by {above:.0f}" for run, above in spikes[:_NAMED]) + (
+        ", …" if len(spikes) > _NAMED else ""
+    )
+    is_left = "1 run is" if len(spikes) == 1 else f"{len(spikes)} runs are"
+    found = f"{is_left} left out, far above what all others say, as after a loss spike (standard deviations: {some})"
+    return [f"{found}; did training diverge?"]
 
 
 def _ranks(chosen: Chosen) -> list[str]:

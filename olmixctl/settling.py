@@ -13,6 +13,7 @@ from olmixctl.errors import IntegrityError, Place
 from olmixctl.ledger.files import attempt_of, parse_run
 from olmixctl.ledger.home import Home
 from olmixctl.ledger.store import Ledger
+from olmixctl.report.numbers import run_name
 from olmixctl.repository import Conflict, sides_of
 
 __all__ = ["SettledHome", "settle"]
@@ -159,5 +160,5 @@ def _second(settled: SettledHome, name: str, theirs: bytes) -> list[str]:
     before = set(settled.changes)
     Ledger(settled).add(record)
     if set(settled.changes) == before:
-        return [f"run {attempt.key[:11]} was trained on both sides and found the same: ours stays"]
-    return [f"run {attempt.key[:11]} was trained on both sides: ours stays, theirs is kept as a replicate"]
+        return [f"run {run_name(attempt.key)} was trained on both sides and found the same: ours stays"]
+    return [f"run {run_name(attempt.key)} was trained on both sides: ours stays, theirs is kept as a replicate"]

@@ -79,6 +79,7 @@ def fit_as_json(fitted: TableFit, out: Path | None, asked: str) -> dict[str, Any
         "family": chosen.family.name,
         "reason": chosen.reason,
         "runs": len(evidence.runs),
+        "left_out": {run: float(above) for run, above in fitted.spikes},
         "domains": list(evidence.coordinates),
         "metrics": list(evidence.metrics),
         "cross_validation": each.get(chosen.family.name),

@@ -14,6 +14,7 @@ from olmixctl.mixture import Block, Coordinates, GridMixture
 
 __all__ = [
     "LOCK_VERSION",
+    "SPIKED",
     "ActiveBound",
     "Choice",
     "CrossValidation",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 LOCK_VERSION = 1
+
+SPIKED = "loss spike: far above what all other runs say"
+"""Why a run that measured something is no evidence."""
 
 Ends = tuple[Decimal, Decimal]
 """The low and the high end of an interval."""
@@ -288,6 +292,16 @@ class Lock:
     stopped: Stopped | None = None
     uncertainty: Mapping[str, Ends] = field(default_factory=dict)
     confidence: LockedConfidence | None = None
+
+    @property
+    def considered(self) -> frozenset[str]:
+        """Runs that it rests on or left out."""
+        return frozenset([*self.evidence, *(item.run for item in self.excluded)])
+
+    @property
+    def spiked(self) -> tuple[str, ...]:
+        """Runs that were left out as loss spikes."""
+        return tuple(item.run for item in self.excluded if item.reason == SPIKED)
 
     @property
     def coordinates(self) -> Coordinates:

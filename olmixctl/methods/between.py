@@ -17,6 +17,7 @@ from olmixctl.methods.stopped import standing_after, sureness
 from olmixctl.mixture import GridMixture
 from olmixctl.plan.model import Plan
 from olmixctl.plan.steps import evidence_of
+from olmixctl.surrogate.spikes import without_spikes
 
 __all__ = ["following", "probability"]
 
@@ -72,9 +73,8 @@ def _fitted(plan: Plan, records: Mapping[str, RunRecord]) -> Fitted | None:
     """The laws after the runs of `plan`; None where none fit them."""
     observed = plan.observed
     try:
-        fitted = fit_evidence(
-            observed, plan.coordinates, gather(observed, plan.coordinates, evidence_of(plan), records)
-        )
+        evidence, _ = without_spikes(gather(observed, plan.coordinates, evidence_of(plan), records))
+        fitted = fit_evidence(observed, plan.coordinates, evidence)
     except IncompleteError:
         return None
     return fitted if fitted.fit.status.converged else None

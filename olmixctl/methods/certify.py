@@ -30,6 +30,7 @@ from olmixctl.plan.evidence import evidence_weights
 from olmixctl.plan.model import Observed, is_rehearsal
 from olmixctl.plan.reuse import BLOCK_NAME, kept_shares
 from olmixctl.report.numbers import plural
+from olmixctl.surrogate.spikes import without_spikes
 
 __all__ = ["Surroundings", "Verification", "verify_lock"]
 
@@ -193,6 +194,7 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
     if problem:
         return
     evidence = gather(observed, lock.coordinates, lock.evidence, around.records)
+    yield from _spikes(lock, observed, around)
     # The family is the recorded one: what `auto` would choose on another day is not asked.
     family = None if lock.surrogate is None else lock.surrogate.family
     fitted = fit_evidence(observed, lock.coordinates, evidence, family=family)
@@ -200,6 +202,16 @@ def _evidence(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[
     yield from restated(lock, observed, fitted, before)
     yield from uncertainty_check(lock, observed, fitted, before, around.replicates)
     yield from stopped_check(lock, observed, fitted)
+
+
+def _spikes(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[VerifyCheck]:
+    """Runs said to be loss spikes are, of all runs that the lock considered."""
+    spiked = [key for key in lock.spiked if key in around.records]
+    if spiked:
+        _, found = without_spikes(gather(observed, lock.coordinates, (*lock.evidence, *spiked), around.records))
+        ok = {spike.run for spike in found} == set(spiked)
+        right = f"{plural(len(spiked), 'run')} left out, far above what all others say"
+        yield VerifyCheck(name="spikes", ok=ok, detail=right if ok else "other runs than these are far above the rest")
 
 
 def _evidence_problem(lock: Lock, observed: Observed, around: Surroundings) -> str:

@@ -11,7 +11,7 @@ from olmixctl.execute.events import OnEvent, Solving
 from olmixctl.ledger.model import RunRecord
 from olmixctl.ledger.standing import Standing
 from olmixctl.lock.identity import under_present_names
-from olmixctl.lock.model import Excluded, Lock
+from olmixctl.lock.model import SPIKED, Excluded, Lock
 from olmixctl.methods.carry import carried_weights
 from olmixctl.methods.olmix import fit_evidence, gather, keep_ratios, solve_mix
 from olmixctl.methods.record import carried_lock, kept_lock, says_the_same, solved_lock
@@ -22,6 +22,7 @@ from olmixctl.plan.lost import TAINTED
 from olmixctl.plan.model import Plan
 from olmixctl.plan.smallness import check_left
 from olmixctl.plan.steps import CarryShares, FitAndSolve, KeepRatios, TrainRuns, WriteLock, steps_of
+from olmixctl.surrogate.spikes import without_spikes
 
 __all__ = ["decide"]
 
@@ -74,7 +75,7 @@ def _solve(
     replicates: tuple[RunRecord, ...],
 ) -> Lock:
     check_left(plan.observed, plan.coordinates, keys, records)
-    evidence = gather(plan.observed, plan.coordinates, keys, records)
+    evidence, spikes = without_spikes(gather(plan.observed, plan.coordinates, keys, records))
     fitted = fit_evidence(plan.observed, plan.coordinates, evidence)
     if not fitted.fit.status.converged:
         notes = "; ".join(fitted.fit.status.notes)
@@ -85,6 +86,7 @@ def _solve(
     committed = committed_weights(plan, previous, evidence.runs)
     solved = solve_mix(plan.observed, plan.coordinates, fitted, committed=committed)
     lock = solved_lock(plan, previous, fitted, solved, records)
+    lock = _leaving_out(lock, [Excluded(run=spike.run, reason=SPIKED) for spike in spikes])
     before = None if previous is None else under_present_names(previous.weights.as_mixture(), plan.renames)
     mixes = mixes_of(plan.observed, plan.coordinates, solved.rounded.coordinates, before)
     return with_uncertainty(lock, uncertainty_of(plan.observed, plan.coordinates, fitted, mixes, replicates))
@@ -94,9 +96,12 @@ def _without(tainted: Mapping[str, str], plan: Plan, previous: Lock | None, lock
     """`lock`, saying which runs of its design, or of the lock before, a person took out of use."""
     meant = {run.key for run in plan.runs}
     if previous is not None:
-        meant |= {*previous.evidence, *(item.run for item in previous.excluded)}
-    left_out = tuple(Excluded(run=key, reason=TAINTED + tainted[key]) for key in sorted(meant & set(tainted)))
-    return replace(lock, excluded=(*lock.excluded, *left_out))
+        meant |= previous.considered
+    return _leaving_out(lock, [Excluded(run=key, reason=TAINTED + tainted[key]) for key in meant & set(tainted)])
+
+
+def _leaving_out(lock: Lock, runs: list[Excluded]) -> Lock:
+    return replace(lock, excluded=tuple(sorted([*lock.excluded, *runs], key=lambda item: item.run)))
 
 
 def _keep(plan: Plan, previous: Lock | None) -> Lock:

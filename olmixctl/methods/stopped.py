@@ -74,7 +74,7 @@ def _counts(lock: Lock, observed: Observed, stated: Stopped) -> Iterator[str]:
         yield f"{stated.planned} runs planned, the mix file asks for {most}"
     if stated.trained >= stated.planned:
         yield f"{stated.trained} runs are not fewer than the {stated.planned} planned"
-    known = len({*lock.evidence, *(item.run for item in lock.excluded)})
+    known = len(lock.considered)
     if stated.trained > known:
         yield f"{stated.trained} runs trained, {known} are named"
 

@@ -15,6 +15,7 @@ __all__ = [
     "percent",
     "plural",
     "points",
+    "run_name",
     "seconds",
     "short",
     "significant",
@@ -113,6 +114,11 @@ def loss(value: float) -> str:
 def short(digest: str) -> str:
     """The first eight digits of a digest, without its algorithm's name."""
     return digest.rpartition(":")[2][:8]
+
+
+def run_name(key: str) -> str:
+    """The start of a run's key: enough to tell runs apart and to name one on the command line."""
+    return key[:11]
 
 
 def money(value: float, currency: str) -> str:

@@ -7,14 +7,13 @@ from typing import Any
 
 from olmixctl.ledger.model import is_adopted
 from olmixctl.report.look import Cell, Column, Look, Row, heading, left_out, page, table, wrapped
-from olmixctl.report.numbers import bits, count, factor, loss_unit, percent, plural
+from olmixctl.report.numbers import bits, count, factor, loss_unit, percent, plural, run_name
 
 __all__ = ["explain_text"]
 
 _POINT = 0.01
 """Slopes are shown per percentage point of share."""
 _RATIOS = ("max_ratio:", "min_ratio:", "ratio:")
-_KEY = 11
 _NAMED = 4
 _LEVEL = 5e-9
 """A pull below this, per point, reads as none."""
@@ -206,7 +205,7 @@ def _witnesses(because: Mapping[str, Any], look: Look) -> list[str]:
     metrics = list(because["witnesses"][0]["measured"])
     rows: list[Row] = []
     for witness in because["witnesses"]:
-        row: list[Cell | str] = [witness["run"][:_KEY], percent(witness["share"])]
+        row: list[Cell | str] = [run_name(witness["run"]), percent(witness["share"])]
         row += [f"{bits(witness['measured'][m])} {_residual(witness['residual'][m])}" for m in metrics]
         rows.append(row)
     # Three metrics fit most pages; where they do not, the weakest goes first.

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from olmixctl.ledger.freeing import Freed
 from olmixctl.report.look import Cell, Column, Look, Row, heading, page, table
-from olmixctl.report.numbers import NONE, plural, seconds
+from olmixctl.report.numbers import NONE, plural, run_name, seconds
 
 __all__ = ["leases_text"]
-
-_KEY = 11
 
 
 def leases_text(name: str, leases: Sequence[Freed], look: Look) -> str:
@@ -21,7 +19,7 @@ def leases_text(name: str, leases: Sequence[Freed], look: Look) -> str:
     for lease in leases:
         state = Cell("removed", "good") if lease.removed else Cell("held", "care")
         ended = "ended" if lease.held.dead else ""
-        subject = "the lock" if lease.on_lock else lease.subject[:_KEY]
+        subject = "the lock" if lease.on_lock else run_name(lease.subject)
         age = seconds(lease.age_seconds) if lease.held.owner else NONE
         rows.append([subject, lease.held.who, ended, age, state])
     columns = [Column("lease on"), Column("holder"), Column(""), Column("age", right=True), Column("")]

@@ -11,12 +11,9 @@ from typing import Any
 from olmixctl.ledger.model import RunRecord, is_adopted
 from olmixctl.plan.adopt import RUN_ID
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, heading, page, table, wrapped
-from olmixctl.report.numbers import NONE, bits, count, loss_unit, percent, plural, seconds
+from olmixctl.report.numbers import NONE, bits, count, loss_unit, percent, plural, run_name, seconds
 
 __all__ = ["Entry", "run_text", "runs_text"]
-
-_KEY = 11
-"""Characters of a key that are shown: enough to tell runs apart and to name one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +102,7 @@ def _row(entry: Entry) -> Row:
     spent = record.provenance.get("device_seconds")
     name, weight = min(record.mixture.items(), key=lambda item: (-item[1], item[0]))
     return [
-        record.key[:_KEY],
+        run_name(record.key),
         record.inputs.model,
         NONE if adopted else count(record.inputs.tokens),
         str(record.provenance.get(RUN_ID, NONE) if adopted else record.inputs.seed),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
+
+import numpy as np
 
 from olmixctl.errors import UsageError
 from olmixctl.surrogate.model import Evidence, Family, Fit
@@ -32,8 +34,8 @@ _WIDER = {"saturating": "gaussian"}
 # Locks that state no errors of the metrics were written when the error of the objective alone decided among ranks that
 # were level within half of what the best lacks to one.
 _FORMER_SHARE = 0.5
-# With too few mixtures to hold any out: the fewest assumptions beyond the published law.
-_FALLBACK = "log_linear"
+# Of the runs: as many are left out of a fold at most.
+_FOLD = 0.2
 
 
 class Scored(Protocol):
@@ -74,6 +76,7 @@ def choose(
     objective_weights: Mapping[str, float] | None = None,
     worst_case: Callable[[Fit], Objective] | None = None,
     seed: int = 0,
+    unit: float = 1.0,
     on_fit: OnFit | None = None,
 ) -> Chosen:
     """The family called `name`, or for `auto` the best by cross-validation; cross-validated either way.
@@ -85,6 +88,7 @@ def choose(
         worst_case: where the worst of several families of metrics counts, what it counts of metrics, given the laws on
             all runs: families change from what these predict of the reference mix.
         seed: of the folds.
+        unit: what errors are compared in, to six decimals; one where a lock states them.
         on_fit: hears of every fold.
 
     Raises:
@@ -110,15 +114,24 @@ def choose(
     if not ranked:
         few = "fewer than three different mixtures, so nothing can be compared"
         reason = "the objective is the same in every run, so nothing can be compared" if scores else few
-        return Chosen(FAMILIES[_FALLBACK], reason, found.get(_FALLBACK), scores)
-    best = best_of(ranked, len(evidence.runs))
-    reason = reason_for(best, ranked, worst_case=worst_case is not None)
+        # The fewest assumptions beyond the published law.
+        return Chosen(FAMILIES[suited[0]], reason, found[suited[0]], scores)
+    compared = {each: _in_units(value, unit) for each, value in ranked.items()}
+    best = best_of(compared, len(evidence.runs))
+    reason = reason_for(best, compared, worst_case=worst_case is not None)
     return Chosen(FAMILIES[best], reason, found[best], scores)
 
 
 def _suits(name: str, evidence: Evidence) -> bool:
-    """The wider families work on logarithms; where a metric is not positive only the log-linear law is left."""
-    return name == _FALLBACK or bool((evidence.losses_RM > 0).all())
+    """The log-linear law has no offset below zero: metrics have to be positive on average, in every fold too."""
+    if name != "log_linear":
+        return True
+    kept = max(1, math.floor((1.0 - _FOLD) * len(evidence.runs)))
+    return bool((np.sort(evidence.losses_RM, axis=0)[:kept].sum(axis=0) > 0).all())
+
+
+def _in_units(found: CrossValidation, unit: float) -> CrossValidation:
+    return replace(found, rmse=found.rmse / unit, mean_rmse=found.mean_rmse / unit)
 
 
 def best_of(scores: Mapping[str, Scored], runs: int) -> str:
@@ -146,8 +159,6 @@ def best_of(scores: Mapping[str, Scored], runs: int) -> str:
 def reason_for(best: str, scores: Mapping[str, Scored], *, worst_case: bool = False) -> str:
     """Why `best_of` takes it, in words; `worst_case`: what is compared is the worst family's change."""
     what = "worst family" if worst_case else "average"
-    if len(scores) == 1:
-        return "the one family for metrics that are not all positive"
     least = min(sorted(scores, key=_place), key=lambda name: _error(scores[name]))
     if least == best:
         ranks = "its rank level with the best" if max(map(_rank, scores.values())) > 0 else "no family ranks them"

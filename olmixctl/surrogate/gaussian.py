@@ -84,7 +84,7 @@ class GaussianFit:
 
     def gradient(self, weights_C: Array) -> Array:
         """∂ metric / ∂ weight: M × C."""
-        targets, here_S = self.targets, weights_C[self.targets.sampled_C]
+        targets, here_S = self.targets, weights_C[self.targets.places_S]
         gradient_MC = np.zeros((len(self.metrics), len(self.coordinates)))
         if not len(targets.floor_K):
             return gradient_MC
@@ -93,8 +93,8 @@ class GaussianFit:
             slope_DKS = found.gradient(here_S).reshape(-1, *slope_KS.shape)
             slope_KS += share_K[:, None] * slope_DKS.sum(axis=0)
         above_K1 = np.exp(targets.mean_K + targets.scale_K * self._expect(weights_C[None])[0])[:, None]
-        rows, columns = np.flatnonzero(targets.moving_M), np.flatnonzero(targets.sampled_C)
-        gradient_MC[np.ix_(rows, columns)] = above_K1 * targets.scale_K[:, None] * slope_KS
+        rows = np.flatnonzero(targets.moving_M)
+        gradient_MC[np.ix_(rows, targets.places_S)] = above_K1 * targets.scale_K[:, None] * slope_KS
         return gradient_MC
 
     def parameters(self) -> dict[str, Array]:
@@ -124,7 +124,7 @@ class GaussianFit:
 
     def _expect(self, weights_NC: Array) -> Array:
         """Mean of the standardised logarithms, over all draws: N × K."""
-        weights_NS, count = weights_NC[:, self.targets.sampled_C], len(self.targets.floor_K)
+        weights_NS, count = weights_NC[:, self.targets.places_S], len(self.targets.floor_K)
         sum_NK = np.zeros((len(weights_NS), count))
         for share_K, found in self._expected:
             for rows in batches(len(weights_NS), found.solved_BR.size):
@@ -134,7 +134,7 @@ class GaussianFit:
 
     def _moments(self, weights_NC: Array) -> tuple[Array, Array]:
         """Mean and variance of the standardised logarithms, over all draws: N × K each."""
-        targets, weights_NS = self.targets, weights_NC[:, self.targets.sampled_C]
+        targets, weights_NS = self.targets, weights_NC[:, self.targets.places_S]
         count = len(targets.floor_K)
         first_NK, second_NK = np.zeros((len(weights_NC), count)), np.zeros((len(weights_NC), count))
         for held, share_K, draws_DKP in self._models():
@@ -189,13 +189,10 @@ class Gaussian:
         return "gaussian"
 
     def fit(self, evidence: Evidence) -> GaussianFit:
-        """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.
+        """Fit every metric; deterministic, and independent of the order and names of runs, metrics and coordinates.
 
         Never-sampled coordinates have no effect on predictions and are named by the status. Runs of one mixture are
         told apart by noise alone, so replicates measure it.
-
-        Raises:
-            IntegrityError: a loss that is not positive.
         """
         targets = Targets.of(evidence)
         runs = len(evidence.runs)

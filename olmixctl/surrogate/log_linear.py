@@ -272,7 +272,7 @@ def _check_positive(evidence: Evidence) -> None:
         if not mean > 0.0:
             raise IntegrityError(
                 f"metric {metric!r} is {mean:.6g} on average; the law c + exp(A·p), c ≥ 0, needs it positive",
-                remedy="measure a loss, such as bits per byte, or drop the metric from evals",
+                remedy="measure a loss, such as bits per byte, or fit another family (gaussian)",
             )
 
 

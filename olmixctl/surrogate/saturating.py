@@ -119,12 +119,9 @@ class Saturating:
         return "saturating"
 
     def fit(self, evidence: Evidence) -> SaturatingFit:
-        """Fit every metric; deterministic, and independent of the order of runs, metrics and coordinates.
+        """Fit every metric; deterministic, and independent of the order and names of runs, metrics and coordinates.
 
         Never-sampled coordinates get no slope and are named by the status.
-
-        Raises:
-            IntegrityError: a loss that is not positive.
         """
         targets = Targets.of(evidence)
         laws, metrics = _laws(targets), len(targets.losses_KR)
@@ -153,8 +150,8 @@ class Saturating:
         if not isinstance(start, SaturatingFit):
             raise TypeError(f"a {start.family} law is not refitted as saturating")
         targets, metrics = start.targets, len(start.inner_KP)
-        weights_RS = np.ascontiguousarray(evidence.weights_RC[:, targets.sampled_C])
-        losses_KR = evidence.losses_RM[:, targets.moving_M].T
+        weights_RS = np.ascontiguousarray(evidence.weights_RC[:, targets.places_S])
+        losses_KR = targets.above(evidence)
         own = replace(_laws(targets), variance_B=start.variance_K)
         for part in draws.batches(weights_RS.size * max(metrics, 1)):
             every = np.tile(np.arange(metrics), len(part))
@@ -238,12 +235,14 @@ def _start(laws: Laws, scale: float, offset: float) -> Array:
 
 def _as_laws(evidence: Evidence, targets: Targets, found: _Found) -> SaturatingFit:
     """The laws that these parameters stand for, over all metrics and coordinates."""
-    sampled = int(targets.sampled_C.sum())
+    sampled = len(targets.places_S)
     inside_KP = np.clip(found.at_KP, _spread(_LEAST, sampled), _spread(_MOST, sampled))
     shape = (len(evidence.metrics), len(evidence.coordinates))
     slopes_MC, scales_MC = np.zeros(shape), np.full(shape, np.exp(_SCALE[0]))
-    offsets_M, levels_M = 0.7 * targets.level_M, np.log(0.3 * targets.level_M)
-    rows, columns = np.flatnonzero(targets.moving_M), np.flatnonzero(targets.sampled_C)
+    # What is the same in every run is level: any split into offset and the rest says so.
+    rest_M = np.where(targets.level_M == 0, 1.0, 0.3 * np.abs(targets.level_M))
+    offsets_M, levels_M = targets.level_M - rest_M, np.log(rest_M)
+    rows, columns = np.flatnonzero(targets.moving_M), targets.places_S
     scale_KS = np.exp(inside_KP[:, 2 + sampled :])
     losses_KR = targets.losses_KR
     least_K, mean_K, unit_K = losses_KR.min(axis=1), losses_KR.mean(axis=1), losses_KR.std(axis=1)
@@ -251,7 +250,7 @@ def _as_laws(evidence: Evidence, targets: Targets, found: _Found) -> SaturatingF
     size_K = unit_K / (mean_K - offset_K)
     slopes_KS = size_K[:, None] * np.exp(inside_KP[:, 2 : 2 + sampled]) / np.log1p(1.0 / scale_KS)
     scales_MC[np.ix_(rows, columns)], slopes_MC[np.ix_(rows, columns)] = scale_KS, slopes_KS
-    offsets_M[rows], levels_M[rows] = offset_K, np.log(mean_K - offset_K) + size_K * inside_KP[:, 0]
+    offsets_M[rows], levels_M[rows] = targets.base_K + offset_K, np.log(mean_K - offset_K) + size_K * inside_KP[:, 0]
     return SaturatingFit(
         coordinates=evidence.coordinates,
         metrics=evidence.metrics,

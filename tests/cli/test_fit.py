@@ -227,16 +227,43 @@ def test_what_is_odd_is_fitted_and_said(folder):
 
 def test_losses_that_a_family_cannot_describe_are_the_tables_fault(folder):
     edit(folder / "b.csv", lambda rows: [row.__setitem__(2, "0") for row in rows[1:]])
-    for family in ("log_linear", "gaussian"):
-        said = " ".join(fit("--surrogate", family, code=1).stderr.split())
-        assert "error: b.csv: metric 'metric/two'" in said
-        assert "leave the column out of b.csv" in said
+    said = " ".join(fit("--surrogate", "log_linear", code=1).stderr.split())
+    assert "error: b.csv: metric 'metric/two'" in said
+    assert "leave the column out of b.csv, or fit another family (--surrogate gaussian)" in said
 
 
-def test_a_loss_below_zero_is_named_where_it_decides_the_family(folder):
-    edit(folder / "b.csv", lambda rows: rows[3].__setitem__(2, "-1"))
-    (note,) = (note for note in fit_json()["notes"] if "log_linear" in note)
-    assert note == "'metric/two' of run 102 is −1: of all families only log_linear takes that"
+def test_a_metric_that_is_not_positive_leaves_the_others_as_they_were(folder):
+    """Only the log-linear law needs losses above zero: what is below is counted from further down."""
+    before = fit_json("--surrogate", "gaussian")["cross_validation"]["metrics"]["metric/one"]
+    edit(folder / "b.csv", lambda rows: [row.__setitem__(2, repr(float(row[2]) - 9)) for row in rows[1:]])
+    found = fit_json("--surrogate", "gaussian")["cross_validation"]["metrics"]
+    assert found["metric/one"] == pytest.approx(before, rel=1e-6)
+    assert found["metric/two"]["spearman"] > 0.8
+    assert set(fit_json()["compared"]) == {"saturating", "gaussian"}
+
+
+def test_a_run_far_above_all_others_is_left_out_and_named(folder):
+    edit(folder / "b.csv", lambda rows: rows[5].__setitem__(slice(1, None), ["9", "9"]))
+    found = fit_json()
+    assert found["runs"] == 13
+    (run,) = found["left_out"]
+    assert run == read(folder / "a.csv")[5][0]
+    (note,) = (note for note in found["notes"] if "left out" in note)
+    assert note == (
+        f"1 run is left out, far above what all others say, as after a loss spike (standard deviations: {run} by "
+        f"{found['left_out'][run]:.0f}); did training diverge?"
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1e6])
+def test_the_unit_of_the_losses_does_not_choose_the_family(folder, unit):
+    plain = fit_json()
+    edit(
+        folder / "b.csv",
+        lambda rows: [row.__setitem__(c, repr(float(row[c]) * unit)) for row in rows[1:] for c in (1, 2)],
+    )
+    found = fit_json()
+    assert (found["family"], found["reason"]) == (plain["family"], plain["reason"])
 
 
 def test_a_run_that_stands_twice_is_warned_of(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -49,8 +50,24 @@ def test_rank_goes_before_error_and_error_before_that_of_the_metrics():
     )
     assert best_of(level | {"a": scored(0.970, 0.099, 0.30)}, 400) == "b"
     assert "least error of the average" in reason_for("b", level)
-    assert reason_for("c", {"c": found["c"]}) == "the one family for metrics that are not all positive"
     assert best_of({"a": scored(None, 0.1), "b": scored(0.2, 9.0)}, 400) == "b"
+
+
+def test_where_a_metric_is_not_positive_the_wider_families_are_compared():
+    plain = swarm(24, noise=0.002)
+    below = replace(plain, losses_RM=plain.losses_RM - [0.0, 9.0])
+    assert set(choose(below).scores) == {"saturating", "gaussian"}
+    nearly = replace(plain, losses_RM=plain.losses_RM - plain.losses_RM.min(axis=0))
+    assert set(choose(nearly).scores) == {"log_linear", "saturating", "gaussian"}
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1e5])
+def test_in_its_own_unit_a_loss_of_any_size_chooses_the_same(unit):
+    plain = swarm(24, noise=0.002)
+    small = replace(plain, losses_RM=plain.losses_RM * unit)
+    own = [float(each.losses_RM.mean(axis=1).std()) for each in (plain, small)]
+    first, second = choose(plain, unit=own[0]), choose(small, unit=own[1])
+    assert (first.family.name, first.reason) == (second.family.name, second.reason)
 
 
 def test_a_reason_is_true_of_the_numbers_beside_it():
@@ -136,14 +153,6 @@ def test_two_mixtures_cannot_be_compared():
     found = choose(swarm(2))
     assert (found.family.name, found.held, found.scores) == ("log_linear", None, {})
     assert "fewer than three" in found.reason
-
-
-def test_metrics_that_reach_zero_leave_the_log_linear_law():
-    losses_RM = diminishing(mixtures(12))
-    losses_RM[0, 0] = 0.0
-    found = choose(evidence_of(mixtures(12), losses_RM))
-    assert list(found.scores) == ["log_linear"]
-    assert "not all positive" in found.reason
 
 
 def test_held_out_runs_are_predicted_by_fits_without_them():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from swarms import diminishing, evidence_of, mixtures, swarm
 
-from olmixctl.errors import IntegrityError
 from olmixctl.surrogate import FAMILIES, Evidence, parameters_digest
 from olmixctl.surrogate.registry import COMPARED
 
@@ -169,12 +168,36 @@ def test_repeated_mixtures_are_predicted_between_their_runs(name):
 
 
 @wider_families
-def test_a_loss_that_is_not_positive_is_named(name):
-    losses_RM = diminishing(mixtures(6))
-    losses_RM[4, 1] = 0.0
-    with pytest.raises(IntegrityError, match="'v' of run r004 is 0") as caught:
-        FAMILIES[name].fit(evidence_of(mixtures(6), losses_RM))
-    assert "log_linear" in caught.value.remedy
+def test_losses_that_are_not_positive_are_described_as_others_are(name):
+    """Accuracies with a sign, or an error rate that reached zero."""
+    weights_RC, unseen_NC = mixtures(40), mixtures(60, seed=5)
+    losses_RM = diminishing(weights_RC) + np.random.default_rng(3).normal(0, 0.01, (40, 2))
+    for lift in (losses_RM.min(axis=0), np.array([5.0, losses_RM[:, 1].min()])):
+        fit = FAMILIES[name].fit(evidence_of(weights_RC, losses_RM - lift))
+        found_NM = fit.predict(unseen_NC) + lift
+        assert np.sqrt(((found_NM - diminishing(unseen_NC)) ** 2).mean(axis=0)).max() < 0.03
+        assert np.isfinite(fit.spread(unseen_NC)).all()
+        h = 1e-6
+        towards_C = np.eye(5)[1] - np.eye(5)[2]
+        numeric_M = (fit.predict((unseen_NC[0] + h * towards_C)[None]) - fit.predict(unseen_NC[:1]))[0] / h
+        np.testing.assert_allclose(fit.gradient(unseen_NC[0]) @ towards_C, numeric_M, rtol=2e-3, atol=1e-4)
+
+
+@wider_families
+def test_a_metric_that_is_never_anything_but_zero_is_predicted_so(name):
+    losses_RM = np.column_stack([diminishing(mixtures(12))[:, 0], np.zeros(12)])
+    found_NM = FAMILIES[name].fit(evidence_of(mixtures(12), losses_RM)).predict(mixtures(3, seed=5))
+    np.testing.assert_allclose(found_NM[:, 1], 0.0, atol=1e-12)
+
+
+@wider_families
+def test_names_of_domains_mean_nothing(name):
+    """Draws of hyperparameters belong to domains and not to places in an alphabet."""
+    plain, unseen_NC = swarm(18), mixtures(30, seed=5)
+    order = np.array([3, 0, 4, 1, 2])
+    renamed = FAMILIES[name].fit(evidence_of(plain.weights_RC[:, order], plain.losses_RM))
+    found_NM, wanted_NM = renamed.predict(unseen_NC[:, order]), FAMILIES[name].fit(plain).predict(unseen_NC)
+    np.testing.assert_allclose(found_NM, wanted_NM, rtol=1e-13)
 
 
 @every_family
