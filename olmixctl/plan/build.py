@@ -113,7 +113,7 @@ def _adopted_evidence(
     if not changes.affected:
         if not lock.evidence or lock.blocks or changes.removed:
             return ()
-        if set(records) == lock.considered and not changes.evals_added:
+        if set(records) == {*lock.evidence, *lock.spiked} and not changes.evals_added:
             return lock.evidence
     points = Recorded.of(observed, records).points
     sampled = {domain for point in points.values() for domain, weight in point.items() if weight > 0}

@@ -188,7 +188,7 @@ def _same_domains(observed: Observed, lock: Lock, changes: ChangeSet, reuse: str
 def _adopted(observed: Observed, lock: Lock, changes: ChangeSet, runs: tuple[str, ...], lost: str) -> Route:
     """A lock on adopted runs: they cannot be trained again, so it is solved on those that there are."""
     everything = Coordinates(tuple(observed.states))
-    more = len(set(runs) - lock.considered)
+    more = len(set(runs) - {*lock.evidence, *lock.spiked})
     if not (lost or more or changes.affected) and _settled(observed, lock, changes):
         return Route(kind="none", coordinates=everything, reason="the lock is of this spec and this data")
     told = "recorded evidence answers every change"

@@ -61,6 +61,8 @@ def without_spikes(evidence: Evidence) -> tuple[Evidence, tuple[Spike, ...]]:
     above_N = np.median(away_NM, axis=1)
     named = zip(np.flatnonzero(odd_R).tolist(), above_N.tolist(), strict=True)
     spikes = {row: above for row, above in named if above > _SURE}
+    if not spikes:
+        return evidence, ()
     keep_R = ~np.isin(np.arange(len(odd_R)), list(spikes))
     return evidence.subset(keep_R), tuple(Spike(evidence.runs[row], above) for row, above in spikes.items())
 
