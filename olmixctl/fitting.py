@@ -37,6 +37,9 @@ _GRID_DIGITS = 6
 
 _NAMED = 3
 
+_BEYOND, _BEYOND_LEAST = 1.25, 0.02
+"""Times, and by how much, a weight exceeds all that runs gave a domain before it is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
@@ -149,7 +152,8 @@ def fit_tables(
         *_ranks(chosen),
     )
     if mixtures is not None:
-        notes = (*notes, *mixtures.notes, *_unknown_said(_unknown(fit, mixtures.weights_NC)))
+        unknown = _unknown_said(_unknown(fit, mixtures.weights_NC))
+        notes = (*notes, *mixtures.notes, *unknown, *_beyond(evidence, mixtures))
     return TableFit(
         evidence=evidence,
         chosen=chosen,
@@ -225,6 +229,20 @@ def _unknown_said(unknown_N: Array) -> list[str]:
     give = "1 mixture gives" if count == 1 else f"{count} mixtures give"
     note = f"{give} weight to domains that no run sampled: nothing is known of them there, so they have no interval"
     return [note] if count else []
+
+
+def _beyond(evidence: Evidence, mixtures: _Mixtures) -> list[str]:
+    """A note where mixtures give a domain clearly more than any run did: laws are made of what runs measured."""
+    most_C = evidence.weights_RC.max(axis=0)
+    over_NC = (mixtures.weights_NC > np.maximum(_BEYOND * most_C, most_C + _BEYOND_LEAST)) & (most_C > 0)
+    count = int(over_NC.any(axis=1).sum())
+    if not count:
+        return []
+    row, column = np.unravel_index(int(np.argmax(np.where(over_NC, mixtures.weights_NC - most_C, 0.0))), over_NC.shape)
+    give = "1 mixture gives" if count == 1 else f"{count} mixtures give"
+    share, most = mixtures.weights_NC[row, column], most_C[column]
+    which = f"{mixtures.ids[row]!r} gives {evidence.coordinates[column]} {share:.3g}, no run more than {most:.3g}"
+    return [f"{give} a domain more than any run did ({which}): predictions and intervals hold for what runs sampled"]
 
 
 def _noise(evidence: Evidence) -> tuple[Array | None, list[str]]:

@@ -278,6 +278,23 @@ def test_a_run_that_stands_twice_is_warned_of(folder):
     assert "of another one" not in " ".join(fit_json("--surrogate", "saturating")["notes"])
 
 
+def test_mixtures_beyond_what_runs_sampled_are_said(folder):
+    """A law that bends upwards may be off by anything there, and intervals come from runs that lay inside."""
+    write(folder / "a.csv", read(folder / "a.csv")[0], rows_of(mixtures(14, 3, strength=9.0)))
+    head, *rows = read(folder / "a.csv")
+    least = min(range(1, 4), key=lambda c: max(float(row[c]) for row in rows))
+    most = max(float(row[least]) for row in rows)
+    beyond = [1.0 if c == least else 0.0 for c in range(1, 4)]
+    write(folder / "c.csv", head, [["in", *rows[0][1:]], ["out", *beyond]])
+    (note,) = (note for note in fit_json("--predict", "c.csv", "--out", "p.csv")["notes"] if "any run did" in note)
+    assert note == (
+        f"1 mixture gives a domain more than any run did ('out' gives {head[least]} 1, no run more than {most:.3g}): "
+        "predictions and intervals hold for what runs sampled"
+    )
+    write(folder / "c.csv", head, [["in", *rows[0][1:]]])
+    assert "any run did" not in " ".join(fit_json("--predict", "c.csv", "--out", "p.csv")["notes"])
+
+
 @pytest.mark.parametrize("family", ["log_linear", "saturating", "gaussian"])
 def test_weight_on_what_no_run_sampled_has_a_prediction_and_no_interval(folder, family):
     edit(folder / "a.csv", lambda rows: [row.append("0" if i else "train_never") for i, row in enumerate(rows)])
