@@ -4,8 +4,7 @@ One such run among forty costs a process more ranks than half of the runs would 
 and said to be. In two steps, since most runs that look odd from afar are at the border of the swarm:
 
 1. Under one rough process for all metrics (fixed covariance, linear algebra alone) each run is predicted from the
-   others. Looked at are those that are off in the middle of their metrics by `_ODD` times what runs usually are, and by
-   more than the robust spread of the metrics.
+   others. Looked at are those that are off, in the middle of their metrics, by `_ODD` times what runs usually are.
 2. A process is fitted to the others, which knows its noise and how sure it is of each mixture. A spike is what is
    `_SURE` of its standard deviations above the prediction, in the middle of its metrics.
 
@@ -28,7 +27,9 @@ __all__ = ["LEAST_RUNS", "Spike", "without_spikes"]
 
 LEAST_RUNS = 12
 """Among fewer runs nothing tells a spike from a mixture unlike the others."""
-_ODD, _SURE = 3.5, 8.0
+_ODD, _ODD_OF_FEW, _FEW = 3.5, 2.5, 32
+"""Of so few runs the others say little of each, a spike stands out less, and the second step costs next to nothing."""
+_SURE = 8.0
 _MOST = 0.1
 """Of all runs: where more look odd it is the process that does not describe them."""
 _ROUNDS = 10
@@ -96,7 +97,8 @@ def _odd_among(covariance_RR: Array, values_RK: Array, keep_R: NDArray[np.bool_]
     off_RK[~keep_R] = values_RK[~keep_R] - with_NI @ solved_IK
     away_RK = off_RK / np.sqrt(variance_R)[:, None]
     usual_K = _ROBUST * np.median(np.abs(away_RK[keep_R]), axis=0)
-    return np.asarray(np.median(away_RK / np.maximum(usual_K, _TINY), axis=1) > _ODD)
+    limit = _ODD if len(keep_R) > _FEW else _ODD_OF_FEW
+    return np.asarray(np.median(away_RK / np.maximum(usual_K, _TINY), axis=1) > limit)
 
 
 def _covariance(weights_RC: Array) -> Array:
