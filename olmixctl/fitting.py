@@ -20,7 +20,7 @@ from olmixctl.report.numbers import plural
 from olmixctl.surrogate.choice import Chosen, choose
 from olmixctl.surrogate.intervals import LEAST_RUNS, Intervals, Predictions, with_mean
 from olmixctl.surrogate.model import Array, Evidence, Fit
-from olmixctl.surrogate.spikes import Spike, without_spikes
+from olmixctl.surrogate.spikes import Screened, Spike, without_spikes
 from olmixctl.surrogate.validation import OnFit
 from olmixctl.tables import ID_COLUMNS, joined, numbers, read_table, shares
 
@@ -36,6 +36,7 @@ _GRID_DIGITS = 6
 """Mixtures are compared in millionths."""
 
 _NAMED = 3
+_MANY = 1000
 
 _BEYOND, _BEYOND_LEAST = 1.25, 0.02
 """Times, and by how much, a weight exceeds all that runs gave a domain before it is said."""
@@ -96,7 +97,7 @@ class TableFit:
         intervals: how wide predictions are; None with fewer than three different mixtures.
         noise_T: standard deviation between runs of one mixture, per metric and of the objective; None without them.
         predicted: the mixtures that were asked for.
-        spikes: runs that were left out.
+        screened: runs that were left out, and runs that might have been.
         notes: what people should know, a sentence each.
     """
 
@@ -106,7 +107,7 @@ class TableFit:
     intervals: Intervals | None
     noise_T: Array | None
     predicted: Predicted | None
-    spikes: tuple[Spike, ...]
+    screened: Screened
     notes: tuple[str, ...]
 
 
@@ -137,14 +138,15 @@ def fit_tables(
         UsageError: no family has this name.
     """
     evidence, notes = read_evidence(ratios, metrics)
-    evidence, spikes = without_spikes(evidence)
+    screened = without_spikes(evidence)
+    evidence = screened.evidence
     mixtures = None if predict is None else _read_mixtures(predict, evidence.coordinates)
     chosen, fit = _fitted(evidence, metrics, surrogate, on_fit)
     intervals = None if chosen.held is None else Intervals.of(evidence, chosen.held)
     noise_T, repeated = _noise(evidence)
     notes = (
         *notes,
-        *_spiked(spikes),
+        *_spiked(screened),
         *_twins(evidence),
         *repeated,
         *fit.status.notes,
@@ -161,7 +163,7 @@ def fit_tables(
         intervals=intervals,
         noise_T=noise_T,
         predicted=None if mixtures is None else _predict(fit, intervals, mixtures),
-        spikes=spikes,
+        screened=screened,
         notes=notes,
     )
 
@@ -276,16 +278,26 @@ def _twins(evidence: Evidence) -> list[str]:
     return [f"{found}: a run that counts twice seems to have no noise; {remedy}"]
 
 
-def _spiked(spikes: Sequence[Spike]) -> list[str]:
-    """A note on runs that were left out."""
+def _spiked(screened: Screened) -> list[str]:
+    """Notes on runs that were left out, and on those that are as high and kept."""
+    left_out = "left out, far above what all others say, as after a loss spike"
+    kept = "far above what all others say and kept, since the mixture may be why"
+    return [
+        *_high(screened.spikes, left_out, "did training diverge?"),
+        *_high(screened.doubtful, kept, "where training diverged, take it out of both tables"),
+    ]
+
+
+def _high(spikes: Sequence[Spike], what: str, then: str) -> list[str]:
     if not spikes:
         return []
-    some = ", ".join(f"{run} by {above:.0f}" for run, above in spikes[:_NAMED]) + (
-        ", …" if len(spikes) > _NAMED else ""
-    )
-    is_left = "1 run is" if len(spikes) == 1 else f"{len(spikes)} runs are"
-    found = f"{is_left} left out, far above what all others say, as after a loss spike (standard deviations: {some})"
-    return [f"{found}; did training diverge?"]
+    some = ", ".join(f"{run} by {_deviations(above)}" for run, above in spikes[:_NAMED])
+    is_so = "1 run is" if len(spikes) == 1 else f"{len(spikes)} runs are"
+    return [f"{is_so} {what} (standard deviations: {some}{', …' if len(spikes) > _NAMED else ''}); {then}"]
+
+
+def _deviations(above: float) -> str:
+    return f"{above:.0f}" if above < _MANY else f"over {_MANY}"
 
 
 def _ranks(chosen: Chosen) -> list[str]:

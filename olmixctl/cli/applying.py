@@ -17,7 +17,7 @@ from olmixctl.lock.codec import lock_as_json
 from olmixctl.lock.diff import diff_locks
 from olmixctl.recall import LedgerOrigins
 from olmixctl.report.numbers import plural, seconds
-from olmixctl.report.text_confidence import weak_in_words
+from olmixctl.report.text_confidence import spikes_in_words, weak_in_words
 from olmixctl.report.text_cost import spent_as_json, spent_in_words
 from olmixctl.report.text_diff import diff_text
 from olmixctl.report.text_lock import lock_text
@@ -79,6 +79,8 @@ def _closing(result: ApplyResult, made: Made) -> str:
     early = "" if stopped is None else f"\n{stopped_in_words(stopped).capitalize()}."
     weak = weak_in_words(result.lock)
     early += f"\nWarning: {weak}." if weak else ""
+    spikes = spikes_in_words(result.lock) if result.written else ""
+    early += f"\n{spikes[0].upper()}{spikes[1:]}." if spikes else ""
     spent = spent_in_words(result.device_seconds, result.cost, made.workspace.spec.budget.gpu_hour_price)
     return f"{trained}, {wrote}.{early}" + (f"\n{spent}." if spent else "")
 

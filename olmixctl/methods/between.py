@@ -73,8 +73,8 @@ def _fitted(plan: Plan, records: Mapping[str, RunRecord]) -> Fitted | None:
     """The laws after the runs of `plan`; None where none fit them."""
     observed = plan.observed
     try:
-        evidence, _ = without_spikes(gather(observed, plan.coordinates, evidence_of(plan), records))
-        fitted = fit_evidence(observed, plan.coordinates, evidence)
+        screened = without_spikes(gather(observed, plan.coordinates, evidence_of(plan), records))
+        fitted = fit_evidence(observed, plan.coordinates, screened.evidence)
     except IncompleteError:
         return None
     return fitted if fitted.fit.status.converged else None

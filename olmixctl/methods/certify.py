@@ -179,7 +179,8 @@ def _excluded(lock: Lock, around: Surroundings) -> Iterator[VerifyCheck]:
         elif record is not None and (record.status == "diverged") != (item.reason == "the run diverged"):
             wrong.append(f"{_file(item.run)} says otherwise")
     if lock.excluded:
-        detail = "; ".join(wrong) if wrong else f"{plural(len(lock.excluded), 'run')} left out, as the ledger says"
+        right = f"{plural(len(lock.excluded), 'run')} left out, and nothing in the ledger speaks against it"
+        detail = "; ".join(wrong) or right
         yield VerifyCheck(name="excluded", ok=not wrong, detail=detail)
 
 
@@ -208,8 +209,8 @@ def _spikes(lock: Lock, observed: Observed, around: Surroundings) -> Iterator[Ve
     """Runs said to be loss spikes are, of all runs that the lock considered."""
     spiked = [key for key in lock.spiked if key in around.records]
     if spiked:
-        _, found = without_spikes(gather(observed, lock.coordinates, (*lock.evidence, *spiked), around.records))
-        ok = {spike.run for spike in found} == set(spiked)
+        screened = without_spikes(gather(observed, lock.coordinates, (*lock.evidence, *spiked), around.records))
+        ok = {spike.run for spike in screened.spikes} == set(spiked)
         right = f"{plural(len(spiked), 'run')} left out, far above what all others say"
         yield VerifyCheck(name="spikes", ok=ok, detail=right if ok else "other runs than these are far above the rest")
 

@@ -75,7 +75,7 @@ def _solve(
     replicates: tuple[RunRecord, ...],
 ) -> Lock:
     check_left(plan.observed, plan.coordinates, keys, records)
-    evidence, spikes = without_spikes(gather(plan.observed, plan.coordinates, keys, records))
+    evidence, spikes, _ = without_spikes(gather(plan.observed, plan.coordinates, keys, records))
     fitted = fit_evidence(plan.observed, plan.coordinates, evidence)
     if not fitted.fit.status.converged:
         notes = "; ".join(fitted.fit.status.notes)

@@ -8,7 +8,7 @@ from typing import Any
 
 from olmixctl.lock.model import Ends, Lock, LockedConfidence
 from olmixctl.ranks import rank_by_chance
-from olmixctl.report.numbers import bits, plural
+from olmixctl.report.numbers import bits, plural, run_name
 
 __all__ = [
     "base_in_words",
@@ -19,6 +19,7 @@ __all__ = [
     "gain_in_words",
     "noise_in_words",
     "ranked_in_words",
+    "spikes_in_words",
     "unknown_chance_in_words",
     "weak_in_words",
     "worse_in_words",
@@ -105,6 +106,16 @@ def ranked_in_words(spearman: Decimal | None, runs: int) -> str:
         f"these laws rank unseen runs no better than chance (rank correlation {rank}{luck}), and the mix rests on "
         "them: more runs, or runs that tell mixtures apart, would say more"
     )
+
+
+def spikes_in_words(lock: Lock) -> str:
+    """Which runs were left out as loss spikes; empty where none was."""
+    if not lock.spiked:
+        return ""
+    named = ", ".join(run_name(run) for run in lock.spiked[:_NAMED])
+    more = f" and {len(lock.spiked) - _NAMED} more lie" if len(lock.spiked) > _NAMED else " lie"
+    lie = " lies" if len(lock.spiked) == 1 else more
+    return f"left out: {named}{lie} far above what all other runs say, as after a loss spike (`olmixctl runs show RUN`)"
 
 
 def change_in_words(found: LockedConfidence, unit: str, *, worst_case: bool = False) -> str:

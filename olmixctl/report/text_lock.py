@@ -10,7 +10,7 @@ from olmixctl.lock.model import ActiveBound, Lock, LockedMetric
 from olmixctl.mixture import GRID
 from olmixctl.plan.model import is_rehearsal
 from olmixctl.report.look import Cell, Column, Look, Row, Tone, bar, heading, left_out, page, table, wrapped
-from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, run_name, short
+from olmixctl.report.numbers import NONE, bits, count, factor, loss_unit, percent, plural, short
 from olmixctl.report.text_confidence import (
     chances_in_words,
     change_in_words,
@@ -18,6 +18,7 @@ from olmixctl.report.text_confidence import (
     ends_in_percent,
     gain_in_words,
     noise_in_words,
+    spikes_in_words,
     unknown_chance_in_words,
     weak_in_words,
     worse_in_words,
@@ -28,7 +29,6 @@ from olmixctl.spec.families import recorded_families
 __all__ = ["lock_text", "marks_of", "natural_weights"]
 
 _BAR = 12
-_NAMED = 3
 _OF_SEVERAL = ("constraint", "max_ratio", "min_ratio", "ratio")
 _FAMILY = "family:"
 _BOUNDS = {"max_repetition": "cap", "max": "max", "min": "min"}
@@ -233,7 +233,7 @@ def _behind(lock: Lock, look: Look) -> list[str]:
         _solution(lock),
         _worst(lock),
         _evidence(lock),
-        _spikes(lock),
+        spikes_in_words(lock),
         weak_in_words(lock),
         _choice(lock),
         stopped,
@@ -292,18 +292,6 @@ def _evidence(lock: Lock) -> str:
     warning = "a rehearsal, nothing is measured: " if is_rehearsal(trainer) else ""
     runs = plural(lock.surrogate.runs, "adopted run" if is_adopted(trainer) else "run")
     return f"{warning}{lock.surrogate.family} laws on {runs}{left_out}{words}"
-
-
-def _spikes(lock: Lock) -> str:
-    """Which runs were left out as loss spikes, and what can be done."""
-    if not lock.spiked:
-        return ""
-    named = ", ".join(run_name(run) for run in lock.spiked[:_NAMED])
-    more = f" and {len(lock.spiked) - _NAMED} more" if len(lock.spiked) > _NAMED else ""
-    lie = "lies" if len(lock.spiked) == 1 else "lie"
-    adopted = is_adopted(str(lock.inputs.get("trainer", "")))
-    then = "" if adopted else "; `olmixctl runs taint RUN` has a run trained again"
-    return f"left out: {named}{more} {lie} far above what all other runs say, as after a loss spike{then}"
 
 
 def _choice(lock: Lock) -> str:
