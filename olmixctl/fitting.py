@@ -36,6 +36,7 @@ _GRID_DIGITS = 6
 """Mixtures are compared in millionths."""
 
 _NAMED = 3
+_PUBLISHED = "log_linear"
 _MANY = 1000
 
 _BEYOND, _BEYOND_LEAST = 1.25, 0.02
@@ -147,6 +148,7 @@ def fit_tables(
     notes = (
         *notes,
         *_spiked(screened),
+        *_not_compared(chosen),
         *_twins(evidence),
         *repeated,
         *fit.status.notes,
@@ -298,6 +300,13 @@ def _high(spikes: Sequence[Spike], what: str, then: str) -> list[str]:
 
 def _deviations(above: float) -> str:
     return f"{above:.0f}" if above < _MANY else f"over {_MANY}"
+
+
+def _not_compared(chosen: Chosen) -> list[str]:
+    """A note where `auto` could not compare the published law."""
+    if len(chosen.scores) < 2 or _PUBLISHED in chosen.scores:
+        return []
+    return [f"{_PUBLISHED} is not compared: it needs every metric above zero on average, without its highest runs too"]
 
 
 def _ranks(chosen: Chosen) -> list[str]:

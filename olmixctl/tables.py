@@ -35,6 +35,8 @@ SUM_TOLERANCE = 0.01
 """Rows of weights may miss one by this much: published weights have three decimals."""
 
 _EXACT = 1e-6
+_MOST = 1e100
+"""Of a number: squares of larger ones are no numbers any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,8 @@ def _number(table: Table, row: int, column: str, cell: str) -> float:
         _refuse(table, row, column, what)
     if not math.isfinite(value):
         _refuse(table, row, column, f"{cell} is not finite")
+    if abs(value) > _MOST:
+        _refuse(table, row, column, f"{cell} is beyond {_MOST:g}, and no loss is that large")
     return value
 
 

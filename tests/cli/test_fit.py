@@ -239,7 +239,9 @@ def test_a_metric_that_is_not_positive_leaves_the_others_as_they_were(folder):
     found = fit_json("--surrogate", "gaussian")["cross_validation"]["metrics"]
     assert found["metric/one"] == pytest.approx(before, rel=1e-6)
     assert found["metric/two"]["spearman"] > 0.8
-    assert set(fit_json()["compared"]) == {"saturating", "gaussian"}
+    compared = fit_json()
+    assert set(compared["compared"]) == {"saturating", "gaussian"}
+    assert any(note.startswith("log_linear is not compared") for note in compared["notes"])
 
 
 def test_a_run_far_above_all_others_is_left_out_and_named(folder):
