@@ -57,7 +57,7 @@ def test_what_is_no_table_is_refused(tmp_path, text, message, line):
         ("nan", "nan is not finite"),
         ("-inf", "-inf is not finite"),
         ("1e999", "1e999 is not finite"),
-        ("1e160", "1e160 is beyond 1e+100, and no loss is that large"),
+        ("1e160", r"1e160 is beyond 1e\+100, and no loss is that large"),
         ("1_0", "'1_0' is no number"),
     ],
 )

@@ -64,7 +64,7 @@ def ranks(evidence: Evidence, unseen_NC: Array, truth_N: Array) -> float:
 
 
 def rows(name: str, cases: list[Case]) -> None:
-    false = sum(len(without_spikes(evidence)[1]) for evidence, *_ in cases)
+    false = sum(len(without_spikes(evidence).spikes) for evidence, *_ in cases)
     plain = np.mean([ranks(*case) for case in cases])
     for height in HEIGHTS:
         found, others, with_it, without = 0, 0, [], []
@@ -73,7 +73,7 @@ def rows(name: str, cases: list[Case]) -> None:
             losses_RM = evidence.losses_RM.copy()
             losses_RM[row] += height * losses_RM.std(axis=0)
             spiked = replace(evidence, losses_RM=losses_RM)
-            kept, spikes = without_spikes(spiked)
+            kept, spikes, _ = without_spikes(spiked)
             caught = evidence.runs[row] not in kept.runs
             found, others = found + caught, others + len(spikes) - caught
             with_it.append(ranks(spiked, unseen_NC, truth_N))
