@@ -92,9 +92,13 @@ def of_replicates(weights_RC: Array, values_RT: Array) -> Noise | None:
 
 
 def of_errors(values_RT: Array, predicted_RT: Array) -> Noise:
-    """An upper bound: root mean square errors of predictions of runs that the fit had not seen."""
+    """An upper bound: root mean square errors of predictions of runs that the fit had not seen.
+
+    Where laws predict these worse than their mean would, it is how much runs differ: noise is a part of that.
+    """
     deviation_T = np.sqrt(((values_RT - predicted_RT) ** 2).mean(axis=0))
-    return Noise("errors", len(values_RT), deviation_T, _geometric(values_RT))
+    differ_T = values_RT.std(axis=0, ddof=1) if len(values_RT) > 1 else deviation_T
+    return Noise("errors", len(values_RT), np.minimum(deviation_T, differ_T), _geometric(values_RT))
 
 
 def _slope(away_GM: Array, variance_GM: Array, level_GM: Array, degrees_G: Array) -> float:

@@ -69,6 +69,15 @@ def test_errors_of_unseen_runs_are_a_bound():
     assert found.deviation_T == pytest.approx(0.02)
 
 
+def test_laws_worse_than_the_mean_bound_nothing_beyond_what_runs_differ_by():
+    """Seen of a log-linear law on nine runs: one fold predicted a run at hundreds of bits, and that was the bound."""
+    values_RT = np.random.default_rng(0).normal(2.0, 0.3, (12, 4))
+    predicted_RT = values_RT + 0.02
+    predicted_RT[5] = 700.0
+    assert of_errors(values_RT, predicted_RT).deviation_T == pytest.approx(values_RT.std(axis=0, ddof=1))
+    assert of_errors(values_RT[:1], predicted_RT[:1]).deviation_T == pytest.approx(0.02)
+
+
 def test_two_runs_of_one_mixture_lie_further_apart_in_one_of_ten_cases():
     rng = np.random.default_rng(3)
     beyond = []
